@@ -1,0 +1,81 @@
+/*
+ * source.h: a database's log, as the capture pipeline sees it.
+ *
+ * A source gives items in the order of the log. Connections, keepalives, feedback and the heartbeat that it writes into the log are inside; the
+ * pipeline only says how far things are durable. "received", "sent" and "durable" are three different positions, and only the last goes back to the source.
+ */
+#ifndef TAILRACE_CAPTURE_SOURCE_H
+#define TAILRACE_CAPTURE_SOURCE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/change/change.h"
+
+enum source_item_kind {
+	SOURCE_NOTHING,   /* nothing at hand: wait for the descriptors */
+	SOURCE_BEGIN,     /* txn is set */
+	SOURCE_CHANGE,    /* chg is set; index and table_index are the pipeline's to fill */
+	SOURCE_COMMIT,    /* txn is complete */
+	SOURCE_HEARTBEAT, /* our own mark came back out of the log: source_us, lsn */
+	SOURCE_PROGRESS   /* no transaction is open and the log was read up to lsn */
+};
+
+struct source_item {
+	enum source_item_kind kind;
+	const struct transaction *txn; /* valid from BEGIN until the next BEGIN */
+	struct change chg;             /* values live until the next call of next() */
+	int64_t source_us;
+	uint64_t lsn;
+};
+
+struct source_options {
+	const char *hostname, *user, *password, *dbname, *sslmode, *sslrootcert, *sslcert, *sslkey;
+	int64_t port;
+	const char *slot_name;
+	bool slot_create;
+	const char *publication_name, *publication_create; /* disabled | all_tables | filtered */
+	const char *const *table_include;
+	size_t table_include_count;
+	const char *const *table_exclude;
+	size_t table_exclude_count;
+	int64_t heartbeat_interval_us, status_interval_us;
+};
+
+/* Who the log is and where it stands; filled by open(). */
+struct source_identity {
+	char log[POSITION_LOG_MAX];
+	bool slot_created;  /* by this open(): the log was never read before */
+	uint64_t confirmed; /* the slot's confirmed position */
+	uint64_t head;      /* the log's end now */
+};
+
+struct source;
+
+/* One thread; all required. */
+struct source_ops {
+	const char *connector; /* "postgresql" */
+	/* may_create: false when Kafka already has history of this log: then a missing slot is ERROR_GAP and nothing is made. */
+	int (*open)(const struct source_options *options, bool may_create, struct source **ret_source,
+		struct source_identity *ret_identity, struct error *err);
+	/* Starts the stream after `from` (0: where the slot stands). */
+	int (*start)(struct source *src, uint64_t from, struct error *err);
+	/* Fills the item; SOURCE_NOTHING when it would wait. Sends due feedback and heartbeats by itself. */
+	int (*next)(struct source *src, struct source_item *ret_item, struct error *err);
+	/* Without reading: sends due feedback, answers keepalives as far as they are buffered (call it while the producer's queue is full). */
+	int (*tend)(struct source *src, struct error *err);
+	/* Adds the descriptors to wait for to fds (at most `room`), returns their number; *io_timeout_ms is lowered to the next duty. */
+	size_t (*poll_fds)(struct source *src, struct pollfd *fds, size_t room, int *io_timeout_ms);
+	/* Everything up to lsn is durable in Kafka, and so is the record that says so: the log may forget it. */
+	int (*confirm)(struct source *src, uint64_t lsn, struct error *err);
+	/* Last known end of the log, from keepalives: for lag. */
+	uint64_t (*head)(const struct source *src);
+	void (*close)(struct source *src);
+};
+
+extern const struct source_ops source_postgres;
+
+#endif
