@@ -1,0 +1,129 @@
+"""Gathers the evidence with clients that have nothing to do with Tailrace: confluent-kafka, fastavro and psycopg.
+
+The topics are read as any foreign reader would read them: schemas from `_schemas` (the format of Confluent's registry), messages in
+Confluent's wire format (byte 0, four bytes of schema id, Avro).
+"""
+import io
+import json
+import struct
+import threading
+
+import fastavro
+import psycopg
+
+from .verdict import Event, Journal, Mark
+
+CONTROL = ("transaction", "heartbeat", "position")
+
+
+def gather_journal(path):
+    journal = Journal({}, set(), set())
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            one = json.loads(line)
+            if "intent" in one:
+                journal.unknown.add(one["intent"])
+            elif "committed" in one:
+                journal.unknown.discard(one["committed"])
+                journal.committed[one["committed"]] = one["rows"]
+            else:
+                journal.rolled_back.add(one["rolled_back"])
+    return journal
+
+
+class Decoder:
+    """Avro by the registry's log."""
+
+    def __init__(self, kafka):
+        self.kafka, self.texts, self.parsed = kafka, {}, {}
+        self.refresh()
+
+    def refresh(self):
+        for record in self.kafka.read_topic("_schemas"):
+            key = json.loads(record.key)
+            if key["keytype"] == "SCHEMA" and record.value is not None:
+                value = json.loads(record.value)
+                self.texts.setdefault(value["id"], value["schema"])
+
+    def decode(self, data):
+        if data is None:
+            return None
+        magic, number = struct.unpack(">bI", data[:5])
+        assert magic == 0, f"not in the wire format: {data[:8]!r}"
+        if number not in self.parsed:
+            self.parsed[number] = fastavro.parse_schema(json.loads(self.texts[number]))
+        stream = io.BytesIO(data[5:])
+        value = fastavro.schemaless_reader(stream, self.parsed[number], return_record_name=False)
+        assert stream.read(1) == b"", "bytes behind the Avro value"
+        return value
+
+
+def gather_topics(kafka, prefix):
+    """(marks, events, tombstones) of all topics of the prefix; tombstones: {(topic, partition, offset): key}."""
+    decoder = Decoder(kafka)
+    marks, events, tombstones = [], [], {}
+    for topic in sorted(kafka.topics()):
+        name = topic.removeprefix(prefix + ".")
+        if name == topic or name in CONTROL:
+            continue
+        for record in kafka.read_topic(topic):
+            if record.value is None:
+                tombstones[topic, record.partition, record.offset] = record.key
+                continue
+            event = decoder.decode(record.value)
+            decoder.decode(record.key)
+            block, source = event["transaction"], event["source"]
+            events.append(Event(topic, record.partition, record.offset, block["id"], block["total_order"],
+                                block["data_collection_order"], f"{source['schema']}.{source['table']}", event["op"],
+                                record.key))
+    for record in kafka.read_topic(prefix + ".transaction"):
+        mark = decoder.decode(record.value)
+        counts = tuple((one["data_collection"], one["event_count"]) for one in mark["data_collections"] or [])
+        marks.append(Mark(record.offset, mark["status"], mark["id"], mark["event_count"] or 0, counts, mark["previous"]))
+    return marks, events, tombstones
+
+
+def missing_tombstones(events, tombstones):
+    """Deletes that are not followed by the tombstone of their key, and tombstones that follow nothing."""
+    owed = {(e.topic, e.partition, e.offset + 1): e.key for e in events if e.op == "d" and e.key is not None}
+    return ([place for place, key in owed.items() if tombstones.get(place) != key]
+            + [place for place in tombstones if place not in owed])
+
+
+def gather_rows(postgres, select, tables):
+    """{table: [rows as texts]}; all tables in one snapshot."""
+    rows = {}
+    with postgres.connect(autocommit=False) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for table in tables:
+            rows[table] = connection.execute(select(table)).fetchall()
+    return rows
+
+
+class Sampler(threading.Thread):
+    """Reads the target's invariants over and over while the load runs; .samples holds each different value seen, .taken counts."""
+
+    def __init__(self, postgres, invariants, pause=0.01):
+        super().__init__(daemon=True, name="sampler")
+        self.postgres, self.invariants, self.pause = postgres, invariants, pause
+        self.stopping = threading.Event()
+        self.samples, self.taken = set(), 0
+
+    def run(self):
+        connection = None
+        while not self.stopping.wait(self.pause):
+            try:
+                if connection is None or connection.closed:
+                    connection = self.postgres.connect()
+                for what, sql in self.invariants.items():
+                    self.samples.add((what, connection.execute(sql).fetchone()[0]))
+                    self.taken += 1
+            except psycopg.OperationalError:
+                if connection is not None:
+                    connection.close()
+                connection = None
+
+    def stop(self):
+        self.stopping.set()
+        self.join(10)
+        return sorted(self.samples)
