@@ -40,9 +40,9 @@ class Decoder:
 
     def refresh(self):
         for record in self.kafka.read_topic("_schemas"):
-            key = json.loads(record.key)
-            if key["keytype"] == "SCHEMA" and record.value is not None:
-                value = json.loads(record.value)
+            key = json.loads(record.key())
+            if key["keytype"] == "SCHEMA" and record.value() is not None:
+                value = json.loads(record.value())
                 self.texts.setdefault(value["id"], value["schema"])
 
     def decode(self, data):
@@ -67,19 +67,19 @@ def gather_topics(kafka, prefix):
         if name == topic or name in CONTROL:
             continue
         for record in kafka.read_topic(topic):
-            if record.value is None:
-                tombstones[topic, record.partition, record.offset] = record.key
+            if record.value() is None:
+                tombstones[topic, record.partition(), record.offset()] = record.key()
                 continue
-            event = decoder.decode(record.value)
-            decoder.decode(record.key)
+            event = decoder.decode(record.value())
+            decoder.decode(record.key())
             block, source = event["transaction"], event["source"]
-            events.append(Event(topic, record.partition, record.offset, block["id"], block["total_order"],
+            events.append(Event(topic, record.partition(), record.offset(), block["id"], block["total_order"],
                                 block["data_collection_order"], f"{source['schema']}.{source['table']}", event["op"],
-                                record.key))
+                                record.key()))
     for record in kafka.read_topic(prefix + ".transaction"):
-        mark = decoder.decode(record.value)
+        mark = decoder.decode(record.value())
         counts = tuple((one["data_collection"], one["event_count"]) for one in mark["data_collections"] or [])
-        marks.append(Mark(record.offset, mark["status"], mark["id"], mark["event_count"] or 0, counts, mark["previous"]))
+        marks.append(Mark(record.offset(), mark["status"], mark["id"], mark["event_count"] or 0, counts, mark["previous"]))
     return marks, events, tombstones
 
 
