@@ -141,7 +141,8 @@ class Agent(Service):
             seen["status"] = self.status()
             return test(seen["status"])
         try:
-            wait_until(reached, timeout, f"{self.name}: {what}", ignore=(OSError, http.client.HTTPException, ValueError))
+            wait_until(reached, timeout, f"{self.name}: {what}",
+                       ignore=(OSError, http.client.HTTPException, ValueError))
         except WaitTimeout as error:
             raise WaitTimeout(f"{error}; last status: {json.dumps(seen.get('status'))}; "
                               f"the end of {self.log}:\n{tail(self.log)}") from None

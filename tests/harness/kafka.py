@@ -34,7 +34,9 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": 1,
     "share.coordinator.state.topic.min.isr": 1,
     "group.initial.rebalance.delay.ms": 0,
-    "controlled.shutdown.enable": "false",
+    # A broker started after SIGKILL may join when the session of the killed one has run out: 9 s if left alone.
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 300,
 }
 
 
@@ -67,6 +69,7 @@ class Kafka(Service):
         self.data = self.directory / "data"
         self.properties = self.directory / "server.properties"
         self.bootstrap_servers = f"127.0.0.1:{self.port}"
+        self._admin = None
 
     # ---- Its life ----
 
@@ -135,14 +138,17 @@ class Kafka(Service):
     # ---- Topics ----
 
     def admin(self):
-        return AdminClient(_quiet({"bootstrap.servers": self.bootstrap_servers}))
+        """The broker's one admin client.  It must outlive the futures that it gives, or they never end."""
+        if self._admin is None:
+            self._admin = AdminClient(_quiet({"bootstrap.servers": self.bootstrap_servers}))
+        return self._admin
 
     def create_topic(self, topic, partitions=1, config=None):
         """Makes a topic, or leaves the one of that name as it is; returns when its partitions have leaders."""
         admin = self.admin()
         future = admin.create_topics([NewTopic(topic, partitions, 1, config=config or {})])[topic]
         try:
-            future.result()
+            future.result(30)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
@@ -153,7 +159,7 @@ class Kafka(Service):
         wait_until(led, 30, f"leaders for topic {topic}", ignore=(KafkaException,))
 
     def delete_topic(self, topic):
-        self.admin().delete_topics([topic])[topic].result()
+        self.admin().delete_topics([topic])[topic].result(30)
         wait_until(lambda: topic not in self.topics(), 30, f"the end of topic {topic}")
 
     def topics(self):
@@ -165,14 +171,14 @@ class Kafka(Service):
     def topic_config(self, topic):
         """{key: value} of a topic's settings."""
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        found = self.admin().describe_configs([resource])[resource].result()
+        found = self.admin().describe_configs([resource])[resource].result(30)
         return {key: entry.value for key, entry in found.items()}
 
     def _offsets(self, topic, spec):
         partitions = range(self.topics_all()[topic])
         asked = {TopicPartition(topic, partition): spec for partition in partitions}
         found = self.admin().list_offsets(asked)
-        return {at.partition: future.result().offset for at, future in found.items()}
+        return {at.partition: future.result(30).offset for at, future in found.items()}
 
     def topics_all(self):
         """{topic: number of partitions}, Kafka's own too."""
@@ -189,7 +195,7 @@ class Kafka(Service):
 
     def producer(self, **options):
         """A producer that waits for all replicas and does not repeat records.  Options are spelled with `_` for `.`."""
-        return Producer({"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True,
+        return Producer({"bootstrap.servers": self.bootstrap_servers, "enable.idempotence": True, "log_level": 3,
                          **_dotted(options)})
 
     def produce(self, topic, records, partition=None):

@@ -1,8 +1,8 @@
 """Free TCP ports of the loopback address.
 
-Picked at random and tried; between the try and the use another process could take one.  Picks of this process never repeat,
-and they lie below the range that outgoing connections are given, so that such a connection cannot take a server's port
-while the server is down for a restart.
+Picked at random and tried; between the try and the use another process could take one.  Picks of this process never
+repeat, and they lie below the range that outgoing connections are given, so that such a connection cannot take a
+server's port while the server is down for a restart.
 """
 
 import random

@@ -147,7 +147,7 @@ class Postgres(Service):
         return self
 
     def stop(self, mode="fast", timeout=60):
-        """Stops the server: "smart" waits for clients, "fast" ends them, "immediate" leaves recovery to the next start."""
+        """mode: "smart" waits for clients, "fast" ends them, "immediate" leaves recovery to the next start."""
         if self.process is not None:
             self.process.stop(STOP_SIGNALS[mode], timeout)
 
