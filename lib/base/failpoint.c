@@ -20,6 +20,7 @@ const char *failpoint_name(unsigned n)
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ int failpoint_reach(enum failpoint id, struct error *err)
 	pthread_once(&once, read_environment);
 	if (points[id].action == ACTION_NONE || ++points[id].reached != points[id].at)
 		return 0;
+	(void)dprintf(STDERR_FILENO, "failpoint %s fires\n", names[id]); /* a test waits for this line */
 	switch (points[id].action) {
 	case ACTION_KILL:
 		(void)kill(getpid(), SIGKILL);

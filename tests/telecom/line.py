@@ -11,7 +11,6 @@ from harness.wait import wait_until
 
 import telecom
 
-PREFIX = "customer"
 CAPTURE_PASSWORD = "capture-Pa55word-canary"
 APPLY_PASSWORD = "apply-Pa55word-canary"
 
@@ -21,8 +20,9 @@ class Line:
 
     def __init__(self, stack, source_sql=telecom.SOURCE_SQL, target_sql=telecom.TARGET_SQL,
                  tables=telecom.SOURCE_TABLES, apply_tables=None, partitions=1, capture=None, apply=None,
-                 server_settings=None, kafka=None):
+                 server_settings=None, kafka=None, prefix="customer"):
         self.stack = stack
+        self.prefix = prefix
         self.tables = list(tables)
         self.apply_tables = telecom.apply_tables() if apply_tables is None else apply_tables
         self.sql = (source_sql, target_sql)
@@ -65,13 +65,13 @@ class Line:
                     "publication_name": "tailrace", "publication_create": "disabled", "heartbeat_interval": "1s",
                     **self.capture_settings, **more}
         return config.capture_config(self.source, self.kafka, name=settings.pop("name", "customer-capture"),
-                                     topic_prefix=PREFIX, tables=self.tables, user="tailrace_capture",
+                                     topic_prefix=self.prefix, tables=self.tables, user="tailrace_capture",
                                      password=CAPTURE_PASSWORD, partitions=self.partitions, **settings)
 
     def apply_config(self, **more):
         settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.apply_settings, **more}
         return config.apply_config(self.target, self.kafka, name=settings.pop("name", "crm-apply"),
-                                   topic_prefix=PREFIX, tables=self.apply_tables, include=self.tables,
+                                   topic_prefix=self.prefix, tables=self.apply_tables, include=self.tables,
                                    user="tailrace_apply", password=APPLY_PASSWORD, **settings)
 
     def run_directory(self):
@@ -94,6 +94,12 @@ class Line:
         self.apply.start(failpoints=failpoints)
         if wait:
             self.apply.wait_state("applying", timeout=60)
+
+    def restart_agents(self):
+        """Both agents as they should be: running, without failpoints, streaming."""
+        for agent, start in ((self.capture, self.start_capture), (self.apply, self.start_apply)):
+            agent.stop()
+            start()
 
     def drain(self, timeout=60, keep_alive=None):
         """Waits until everything committed at the source is in the target: a last mark goes through, and order does the rest."""
