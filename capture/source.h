@@ -43,13 +43,14 @@ struct source_options {
 	const char *const *table_exclude;
 	size_t table_exclude_count;
 	int64_t heartbeat_interval_us, status_interval_us;
+	bool (*stopping)(void); /* asked during long waits of open(), which then ends with ERROR_RETRY; NULL: never */
 };
 
 /* Who the log is and where it stands; filled by open(). */
 struct source_identity {
 	char log[POSITION_LOG_MAX];
 	bool slot_created;  /* by this open(): the log was never read before */
-	uint64_t confirmed; /* the slot's confirmed position */
+	uint64_t confirmed; /* the slot's confirmed position: transactions whose commit stands at or behind it will come */
 	uint64_t head;      /* the log's end now */
 };
 
@@ -61,11 +62,14 @@ struct source_ops {
 	/* may_create: false when Kafka already has history of this log: then a missing slot is ERROR_GAP and nothing is made. */
 	int (*open)(const struct source_options *options, bool may_create, struct source **ret_source,
 		struct source_identity *ret_identity, struct error *err);
-	/* Starts the stream after `from` (0: where the slot stands). */
+	/*
+	 * Starts the stream after `from` (0: where the slot stands). From then on the log is ours alone: a second reader is ERROR_RETRY (it
+	 * stands by), and head() is not older than this call.
+	 */
 	int (*start)(struct source *src, uint64_t from, struct error *err);
 	/* Fills the item; SOURCE_NOTHING when it would wait. Sends due feedback and heartbeats by itself. */
 	int (*next)(struct source *src, struct source_item *ret_item, struct error *err);
-	/* Without reading: sends due feedback, answers keepalives as far as they are buffered (call it while the producer's queue is full). */
+	/* Without reading: sends due feedback, which also keeps the server from giving us up (call it while Kafka takes nothing more). */
 	int (*tend)(struct source *src, struct error *err);
 	/* Adds the descriptors to wait for to fds (at most `room`), returns their number; *io_timeout_ms is lowered to the next duty. */
 	size_t (*poll_fds)(struct source *src, struct pollfd *fds, size_t room, int *io_timeout_ms);

@@ -3,17 +3,19 @@
  *
  * State graph:
  *
- *   starting ──► running ◄──► paused          running is shown as "streaming" (capture) or "applying" (apply)
- *      │  ▲        │  ▲
- *      │  └─retry──┤  │ resume                retrying: waiting to try again after ERROR_RETRY; the reason is in the status
- *      ▼           ▼  │
- *   retrying     failed                        failed: ERROR_DATA, ERROR_GAP, ERROR_FENCED in mid-stream; the process stays up, so that
- *                  │                           `tailrace status` shows the reason; `tailrace resume` tries again from the durable position
+ *   starting ──► running ──► paused       running is shown as "streaming" (capture) or "applying" (apply)
+ *    │  ▲  ▲       │  │         │
+ *    │  │  └───────┼──┼─resume──┤         a pause ends the pipeline's run at a durable position; resuming starts a new one
+ *    ▼  │          │  ▼         │
+ *   retrying ◄─────┘ failed ────┘         retrying: awaits the end of the back-off after ERROR_RETRY
+ *                                         failed: ERROR_DATA, ERROR_GAP, ERROR_FENCED; the process stays up, so that
+ *                                         `tailrace status` shows the reason; `tailrace resume` tries again
  *   any ──SIGTERM──► draining ──► stopped
  *
  * An ERROR_CONFIG or ERROR_BUG ends the process with its sysexits code after one log line, at any time.
  *
- * The agent's main thread runs the pipeline and calls agent_*; the HTTP server's thread reads the snapshot under a lock.
+ * Threads: the main one runs the pipeline and calls agent_*; the HTTP server's reads what was published, under a lock, and
+ * may ask for a pause or a resume; the guard's takes signals and ends the process when draining takes too long.
  */
 #ifndef TAILRACE_AGENT_AGENT_H
 #define TAILRACE_AGENT_AGENT_H
@@ -49,7 +51,10 @@ struct agent_figures {
 	int64_t heartbeat_us;     /* monotonic time at which the last heartbeat came through, 0: none yet */
 };
 
-/* Commit at the source -> durable here (capture: in Kafka, apply: visible in the target). Logarithmic buckets, constant memory. */
+/*
+ * One transaction's time from the commit at the source until it is durable here (capture: in Kafka, apply: visible in the
+ * target). Logarithmic buckets of at most 3.2 %, constant memory. Main thread.
+ */
 void agent_latency(int64_t us);
 
 enum agent_want {
@@ -59,12 +64,16 @@ enum agent_want {
 };
 
 /*
- * One try of the pipeline: connect, find the position, stream until agent_want() is no longer AGENT_WANT_RUN (then drain and return 0), or until an error (-1).
- * It reports with agent_running() when it streams, and calls agent_publish() a few times a second.
+ * One try of the pipeline: connect, find the position, stream until agent_want() is no longer AGENT_WANT_RUN (then drain
+ * and return 0), or until an error (-1). It reports with agent_running() when it streams, and calls agent_publish() a few
+ * times a second. The counters go on growing from one try to the next.
  */
 typedef int agent_run(void *context, struct error *err);
 
-/* Answers a GET that the agent itself does not know (the registry's paths): fills body, returns the status or 0. HTTP thread. */
+/*
+ * Answers a GET that the agent itself does not know (the registry's paths): fills body with JSON and returns the HTTP
+ * status, or 0 if the path is not known. HTTP thread, from before the first run() until after the last.
+ */
 typedef int agent_http(void *context, const char *path, struct buf *body);
 
 struct agent_program {
@@ -82,19 +91,19 @@ struct agent_program {
 /*
  * The whole of main(): parses the command line
  *   -c FILE  -o key=value  --check  --print-config  --print-sample  --print-man  --list-failpoints  --help  --version
- * loads the settings into `values`, starts logging, signals, HTTP (`<run_directory>/<name>.sock`, mode 0660; refuses if a live agent answers there),
- * runs and re-runs the pipeline with back-off (100 ms doubling to 10 s, with jitter) and returns the exit code.
- * SIGTERM and SIGINT: drain, exit within 10 s. A second one: at once.
+ * loads the settings into `values`, starts logging, signals, HTTP (`<run_directory>/<name>.sock`, mode 0660; refuses if an
+ * agent of that name is alive), runs and re-runs the pipeline with back-off (100 ms doubling to 10 s, with jitter; anew
+ * after 30 s of running) and returns the exit code. SIGTERM and SIGINT: drain, exit within 10 s. A second one: at once.
  */
 int agent_main(const struct agent_program *program, void *values, void *context, int argc, char **argv);
 
 /* ---- for the pipeline, from the main thread ---- */
 enum agent_want agent_want(void);
-/* A descriptor that becomes readable when agent_want() changes: put it into the poll set; never read it. */
+/* Readable while agent_want() is not AGENT_WANT_RUN: put it into the poll set; never read it. */
 int agent_wake_fd(void);
 void agent_running(void);
 void agent_publish(const struct agent_figures *figures);
-/* True while the figures ask for it: readiness needs running state and a heartbeat younger than 3 intervals + 5 s. */
+/* Readiness needs the running state and a heartbeat younger than 3 intervals + 5 s. */
 bool agent_ready(void);
 
 #endif

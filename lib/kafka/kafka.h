@@ -91,6 +91,11 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 	struct error *err);
 /* Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
+/*
+ * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it, records leave after at most
+ * linger.ms (5) or with a full batch, which is what a busy producer wants. Waits until all is acknowledged, at most 1 ms.
+ */
+void kafka_producer_push(struct kafka_producer *producer);
 /* Readable when kafka_producer_poll() has something to do; edge-like: poll until it served nothing. */
 int kafka_producer_fd(struct kafka_producer *producer);
 /* Waits until everything is delivered or timeout_ms is over; returns how many records are left. */

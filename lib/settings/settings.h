@@ -1,11 +1,15 @@
 /*
- * settings.h: one option table for each program feeds the parser, --help, --print-config, the man page and the sample in conf/.
+ * settings.h: one option table for each program feeds the parser, --help, --print-config, the man page and the sample in
+ * conf/, so that none of them can say anything else than the others.
  *
- * Files are libconfig's syntax. Values: strings may contain ${env:NAME} and ${file:PATH} (its content without the last line end).
- * Durations and sizes are strings with a unit ("250ms", "10s", "5min", "16MiB", "1GiB") or plain numbers where the unit is written in the option's help.
- * An unknown key is ERROR_CONFIG with file:line and the nearest known name; so are a wrong type, a value out of range, a missing required
- * option, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not set. Secrets print as "********".
- * The only includer of <libconfig.h> is settings.c.
+ * Files are libconfig's syntax. Strings may contain ${env:NAME} and ${file:PATH}: the file's content without the last line
+ * end, PATH relative to the folder of the configuration file; $${ stands for ${ itself. Numbers and booleans may be given
+ * as such a string too. Durations are strings with a unit: "250ms", "10s", "5min" (us, ms, s, min, h, d). Sizes are
+ * strings with a unit: "16MiB" (B, KiB, MiB, GiB), or plain numbers of bytes.
+ *
+ * An unknown key is ERROR_CONFIG with file:line and the nearest known name; so are a wrong type, a value out of range, a
+ * missing required option, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not set.
+ * Secrets never stand in an error; they print as "********".
  */
 #ifndef TAILRACE_SETTINGS_SETTINGS_H
 #define TAILRACE_SETTINGS_SETTINGS_H
@@ -47,10 +51,11 @@ struct setting {
 	const char *fallback; /* default, as it would stand in the file (a string without its quotes); NULL: none */
 	const char *choices;
 	int64_t min, max; /* 0, 0: no bounds */
-	const char *example; /* for the sample file, when there is no default worth showing; as it stands in the file, without quotes */
-	const char *help;    /* a sentence or more, for --help (first sentence), man page and sample (whole) */
+	const char *example; /* for the sample, when there is no default worth showing; a list's items: "a|b" */
+	const char *help; /* sentences, for --help (the first of them), man page and sample (whole) */
 	const struct setting *members; /* SETTING_GROUPS: ended by a NULL name */
 	size_t member_size;
+	const char *pattern; /* SETTING_STRING: extended regular expression for the whole value, NULL: any */
 };
 
 struct settings_program {
@@ -64,13 +69,22 @@ struct settings_program {
 struct settings; /* owns the strings of a loaded file */
 
 /*
- * Reads the file, applies overrides ("key=value", from -o), fills *values (program->size bytes). The strings live until settings_free().
+ * Reads the file, applies overrides ("key=value", from -o; a list's items separated by commas), fills *values
+ * (program->size bytes). The strings live until settings_free(), which wipes the secrets among them.
  */
 int settings_load(const struct settings_program *program, const char *path, const char *const *overrides,
 	size_t override_count, void *values, struct settings **ret_settings, struct error *err);
 void settings_free(struct settings *settings);
 
-/* --help, --print-config (secrets hidden), the sample of conf/, the man page's (mdoc or man) source. */
+/* What the command line of every program accepts: for --help and the man page. Ended by a NULL flag. */
+struct settings_flag {
+	const char *flag; /* "-c, --config" */
+	const char *argument; /* "FILE", or NULL */
+	const char *help;
+};
+extern const struct settings_flag settings_flags[];
+
+/* --help; --print-config (loads again, secrets hidden); the sample of conf/; the man page's source (man(7)). */
 void settings_print_help(const struct settings_program *program, FILE *out);
 void settings_print_config(const struct settings_program *program, const void *values, FILE *out);
 void settings_print_sample(const struct settings_program *program, FILE *out);

@@ -30,7 +30,7 @@ class Scene:
 
     def load(self, rate=200, workers=2):
         self.seed += 1
-        return Load(self, rate, workers, self.seed % 10)
+        return Load(self, rate, workers, self.seed)
 
     def judge(self, timeout=60):
         """Drains, gathers all evidence since the beginning, and fails with the checker's report."""

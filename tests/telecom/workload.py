@@ -48,7 +48,7 @@ class Worker(threading.Thread):
         super().__init__(daemon=True, name=f"worker-{number}")
         self.number, self.conninfo, self.journal, self.stopping, self.pace = number, conninfo, journal, stop, pace
         self.random = random.Random(f"{seed}/{number}")
-        self.next_id = (seed % 10 * 100 + number) * 10**8  # so a second run beside the first needs another seed
+        self.next_id = (seed * 10 + number) * 10**6  # a second run on the same database needs another seed
         self.customers = {}  # id -> [accounts, products, contacts, tickets {no: open}]
         self.rows = {}
         self.failure = None

@@ -1,0 +1,566 @@
+/*
+ * sink_postgres_shape.c: check of a target table and the SQL to write to it.
+ *
+ * 1. shape_query asks the catalogue once for a table: its columns with the types below their domains, and the unique index that consists
+ *    of exactly the source's key columns, with that index's own equality operators.
+ * 2. shape_new() compares: every mapped column there, of a type that holds the source's; no other column that an insert would have to
+ *    fill; the key unique, so that an update or delete meets one row at most.
+ * 3. shape_insert() and its siblings write statements. Parameters are typed by oid, so nothing is left to inference; operators and
+ *    tables are qualified, since the session's search_path is empty.
+ *
+ * Without a key a row is found by all its columns, compared in their text forms: that works for each type (json and point have no =), and
+ * it tells 1.0 from 1.00 and 0 from -0 just as the log does. Of several equal rows one is taken (by tableoid and ctid, LIMIT 1).
+ */
+#include "apply/sink_postgres_shape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Oldest server whose catalogue has all of this: 12 (attgenerated). */
+const char shape_query[] =
+	"WITH RECURSIVE rel AS ("
+	" SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE n.nspname = $1 AND c.relname = $2"
+	"), base(num, typ, typmod) AS ("
+	" SELECT a.attnum, a.atttypid, a.atttypmod FROM rel JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid"
+	" WHERE a.attnum > 0 AND NOT a.attisdropped"
+	" UNION ALL"
+	" SELECT b.num, t.typbasetype, t.typtypmod FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typ AND t.typtype = 'd'"
+	"), idx AS ("
+	" SELECT i.indexrelid, i.indkey::int2[] AS cols, i.indclass::oid[] AS classes, i.indnkeyatts AS n"
+	" FROM rel JOIN pg_catalog.pg_index i ON i.indrelid = rel.oid"
+	" WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND"
+	" (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\") FROM pg_catalog.pg_attribute a"
+	"  WHERE a.attrelid = rel.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) ="
+	" (SELECT pg_catalog.array_agg(k ORDER BY k COLLATE \"C\") FROM pg_catalog.unnest($3::text[]) k)"
+	" ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1"
+	") "
+	"SELECT rel.relkind, a.attname, a.atttypid, t.typname, coalesce(e.typname, ''),"
+	" coalesce(e.typtype, t.typtype) AS leaf_kind, coalesce(e.oid, t.oid) AS leaf, b.typmod,"
+	" pg_catalog.format_type(a.atttypid, a.atttypmod), a.attidentity, a.attgenerated,"
+	" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS needed,"
+	" (SELECT pg_catalog.quote_ident(s.nspname) || '.' || o.oprname"
+	"  FROM idx JOIN pg_catalog.pg_opclass p ON p.oid = idx.classes[pg_catalog.array_position(idx.cols[0:idx.n - 1], a.attnum)]"
+	"  JOIN pg_catalog.pg_amop m ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype"
+	"   AND m.amoprighttype = p.opcintype AND m.amopstrategy = 3"
+	"  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace) AS equals,"
+	" EXISTS (SELECT FROM pg_catalog.pg_constraint f"
+	"  WHERE f.conrelid = rel.oid AND f.contype = 'f' AND f.confdeltype = 'c') AS cascades "
+	"FROM rel JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid JOIN base b ON b.num = a.attnum"
+	" JOIN pg_catalog.pg_type t ON t.oid = b.typ AND t.typtype <> 'd'"
+	" LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A' "
+	"ORDER BY a.attnum";
+
+enum { Q_RELKIND, Q_NAME, Q_TYPE, Q_BASE, Q_ELEMENT, Q_LEAF_KIND, Q_LEAF, Q_TYPMOD, Q_DECLARED, Q_IDENTITY, Q_GENERATED, Q_NEEDED,
+	Q_EQUALS, Q_CASCADES };
+
+const char shape_enum_query[] =
+	"SELECT l FROM pg_catalog.unnest($2::text[]) l WHERE NOT EXISTS"
+	" (SELECT FROM pg_catalog.pg_enum e WHERE e.enumtypid = $1::oid AND e.enumlabel = l) LIMIT 1";
+
+/* ---- types ---- */
+
+static bool is_one_of(const char *name, const char *list)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; len > 0 && (at = strstr(at, name)) != NULL; at += len)
+		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* The name alone of a type as format_type() writes it: public."My type"(3) -> My type. */
+static void bare_name(const char *full, char *out, size_t size)
+{
+	size_t len = 0;
+	bool quoted = false;
+
+	for (; *full != '\0' && len + 1 < size; full++) {
+		if (*full == '"') {
+			quoted = !quoted;
+		} else if (!quoted && *full == '.') {
+			len = 0;
+		} else if (!quoted && *full == '(') {
+			break;
+		} else {
+			out[len++] = *full;
+		}
+	}
+	out[len] = '\0';
+}
+
+/* The number in "character varying(20)"; -1: none. */
+static long modifier(const char *full)
+{
+	const char *open = strrchr(full, '(');
+
+	return open != NULL ? strtol(open + 1, NULL, 10) : -1;
+}
+
+static bool same_type(const char *source, const char *declared, int typmod)
+{
+	char have[256], want[256];
+
+	bare_name(source, want, sizeof want);
+	bare_name(declared, have, sizeof have);
+	if (want[0] == '\0' || strcmp(have, want) != 0)
+		return false;
+	return typmod == -1 || modifier(source) == modifier(declared);
+}
+
+static bool numeric_holds(int typmod, int whole, int scale)
+{
+	int precision, digits;
+
+	if (typmod < 4)
+		return true;
+	precision = ((typmod - 4) >> 16) & 0xffff;
+	digits = (((typmod - 4) & 0x7ff) ^ 1024) - 1024;
+	return digits >= scale && precision - digits >= whole;
+}
+
+/* varchar(n) and char(n) have n + 4. */
+static bool string_holds(const struct column *source, const struct shape_type *target)
+{
+	char name[256] = "";
+	long length;
+
+	if (is_one_of(target->base, "text citext"))
+		return true;
+	if (source->source_type != NULL)
+		bare_name(source->source_type, name, sizeof name);
+	if (strcmp(target->base, "bpchar") == 0 && !is_one_of(name, "character bpchar"))
+		return false; /* would be padded */
+	if (target->typmod < 4 || name[0] == '\0')
+		return true;
+	length = modifier(source->source_type);
+	if (strcmp(name, "character varying") == 0 || is_one_of(name, "varchar character bpchar"))
+		return length < 0 || length <= target->typmod - 4;
+	return !is_one_of(name, "text citext json jsonb xml");
+}
+
+static bool fraction_holds(const struct column *source, int typmod)
+{
+	return typmod < 0 || typmod >= source->fraction;
+}
+
+static bool is_string(const char *base)
+{
+	return is_one_of(base, "text varchar bpchar");
+}
+
+/* Of COLUMN_STRING: text types among each other; a type that travels as its text into the same type, or into a text. */
+static bool carried_holds(const struct column *source, const struct shape_type *target)
+{
+	if (is_string(target->base))
+		return string_holds(source, target);
+	if (source->source_type == NULL || source->source_type[0] == '\0')
+		return true; /* not known: the server's input function decides */
+	if (same_type(source->source_type, target->declared, target->typmod))
+		return true;
+	return same_type(source->source_type, target->base, target->typmod);
+}
+
+static bool integer_holds(const struct column *source, const char *base, int typmod)
+{
+	switch (source->type) {
+	case COLUMN_INT16:
+		return is_one_of(base, "int2 int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 5, 0));
+	case COLUMN_INT32:
+		return is_one_of(base, "int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 10, 0));
+	case COLUMN_INT64:
+		if (strcmp(base, "oid") == 0)
+			return source->source_type != NULL && strcmp(source->source_type, "oid") == 0;
+		return strcmp(base, "int8") == 0 || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 19, 0));
+	default:
+		return strcmp(base, "numeric") == 0 && numeric_holds(typmod, 20, 0);
+	}
+}
+
+static bool decimal_holds(const struct column *source, const struct shape_type *target)
+{
+	if (strcmp(target->base, "money") == 0)
+		return source->source_type != NULL && strcmp(source->source_type, "money") == 0;
+	if (strcmp(target->base, "numeric") != 0)
+		return false;
+	if (source->precision == 0)
+		return target->typmod < 4;
+	return numeric_holds(target->typmod, source->precision - source->scale, source->scale);
+}
+
+static bool type_holds(const struct column *source, const struct shape_type *target)
+{
+	const char *base = target->base;
+
+	switch (source->type) {
+	case COLUMN_BOOL:
+		return strcmp(base, "bool") == 0;
+	case COLUMN_INT16:
+	case COLUMN_INT32:
+	case COLUMN_INT64:
+	case COLUMN_UINT64:
+		return integer_holds(source, base, target->typmod);
+	case COLUMN_FLOAT32:
+		return is_one_of(base, "float4 float8");
+	case COLUMN_FLOAT64:
+		return strcmp(base, "float8") == 0;
+	case COLUMN_DECIMAL:
+		return decimal_holds(source, target);
+	case COLUMN_STRING:
+		return carried_holds(source, target);
+	case COLUMN_BYTES:
+		return strcmp(base, "bytea") == 0;
+	case COLUMN_JSON: /* jsonb would reorder what a json column keeps as it was written */
+		return is_one_of(base, "json text") ||
+			(strcmp(base, "jsonb") == 0 && (source->source_type == NULL || strcmp(source->source_type, "json") != 0)) ||
+			(source->source_type != NULL && same_type(source->source_type, target->declared, target->typmod));
+	case COLUMN_XML:
+		return is_one_of(base, "xml text");
+	case COLUMN_UUID:
+		return is_one_of(base, "uuid text");
+	case COLUMN_ENUM:
+		return target->kind == 'e' || is_one_of(base, "text varchar");
+	case COLUMN_DATE:
+		return strcmp(base, "date") == 0;
+	case COLUMN_TIME:
+		return strcmp(base, "time") == 0 && fraction_holds(source, target->typmod);
+	case COLUMN_TIMETZ:
+		return (strcmp(base, "timetz") == 0 && fraction_holds(source, target->typmod)) || strcmp(base, "text") == 0;
+	case COLUMN_TIMESTAMP:
+		return strcmp(base, "timestamp") == 0 && fraction_holds(source, target->typmod);
+	case COLUMN_TIMESTAMPTZ:
+		return strcmp(base, "timestamptz") == 0 && fraction_holds(source, target->typmod);
+	case COLUMN_INTERVAL:
+		return strcmp(base, "text") == 0 || (strcmp(base, "interval") == 0 &&
+			(target->typmod == -1 || (source->source_type != NULL && strcmp(source->source_type, target->declared) == 0)));
+	case COLUMN_ARRAY:
+		break;
+	}
+	return false;
+}
+
+/* The binary form, by the base type's name: it can be used for domains as well, since a domain's receive function is its base type's. */
+static enum pg_form form_of(const char *base)
+{
+	static const struct {
+		const char *name;
+		enum pg_form form;
+	} forms[] = { { "bool", FORM_BOOL }, { "int2", FORM_INT2 }, { "int4", FORM_INT4 }, { "int8", FORM_INT8 },
+		{ "float4", FORM_FLOAT4 }, { "float8", FORM_FLOAT8 }, { "date", FORM_DATE }, { "time", FORM_TIME },
+		{ "timestamp", FORM_TIMESTAMP }, { "timestamptz", FORM_TIMESTAMP }, { "bytea", FORM_BYTEA },
+		{ "uuid", FORM_UUID }, { "text", FORM_STRING }, { "varchar", FORM_STRING }, { "bpchar", FORM_STRING } };
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+		if (strcmp(forms[i].name, base) == 0)
+			return forms[i].form;
+	return FORM_TEXT;
+}
+
+bool shape_type_holds(const struct column *source, const struct shape_type *target, enum pg_form *ret_form)
+{
+	struct column element = *source;
+	struct shape_type element_type = *target;
+
+	*ret_form = FORM_TEXT;
+	if (source->type == COLUMN_ARRAY) {
+		if (target->element[0] == '\0')
+			return false;
+		element.type = source->element_type;
+		element_type.base = target->element;
+		return type_holds(&element, &element_type);
+	}
+	if (!type_holds(source, target))
+		return false;
+	/* A number or a date must not go in another type's binary form: what type_holds() lets pass into a text has no such kind. */
+	*ret_form = form_of(target->base);
+	return true;
+}
+
+/* ---- the check ---- */
+
+int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct error *err)
+{
+	const struct table *table = mapping->table;
+
+	buf_append_byte(out, '{');
+	for (size_t k = 0; k < table->key_count; k++) {
+		const char *name = NULL;
+
+		for (size_t i = 0; i < mapping->column_count && name == NULL; i++)
+			if (mapping->columns[i].source == table->key[k])
+				name = mapping->columns[i].target;
+		if (name == NULL) {
+			(void)error_set(err, ERROR_CONFIG, "column %s of %s.%s is part of its key but is not written to the target",
+				table->columns[table->key[k]].name, table->schema, table->name);
+			return error_hint(err, "include the column: updates and deletes find their row by it");
+		}
+		if (k > 0)
+			buf_append_byte(out, ',');
+		pg_array_quote(out, name, strlen(name));
+	}
+	buf_append_byte(out, '}');
+	(void)buf_cstr(out);
+	return buf_check(out, "list of key columns", err);
+}
+
+static int find_row(const PGresult *answer, const char *name)
+{
+	for (int row = 0; row < PQntuples(answer); row++)
+		if (strcmp(PQgetvalue(answer, row, Q_NAME), name) == 0)
+			return row;
+	return -1;
+}
+
+static bool is_true(const PGresult *answer, int row, int field)
+{
+	return PQgetvalue(answer, row, field)[0] == 't';
+}
+
+static int check_type(const struct shape *shape, struct shape_column *column, const PGresult *answer, int row, struct error *err)
+{
+	const struct column *source = column->source;
+	struct shape_type type = { .base = PQgetvalue(answer, row, Q_BASE), .declared = PQgetvalue(answer, row, Q_DECLARED),
+		.element = PQgetvalue(answer, row, Q_ELEMENT) };
+
+	type.kind = PQgetvalue(answer, row, Q_LEAF_KIND)[0];
+	if (source->label_count > 0 && type.kind == 'e')
+		column->enum_type = (Oid)strtoul(PQgetvalue(answer, row, Q_LEAF), NULL, 10);
+	type.typmod = (int)strtol(PQgetvalue(answer, row, Q_TYPMOD), NULL, 10);
+	if (shape_type_holds(source, &type, &column->form))
+		return 0;
+	(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is %s, which does not hold every value of the source's %s",
+		column->name, shape->name, type.declared,
+		source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type : column_type_name(source->type));
+	return error_hint(err, "give the target's column the source's type, or leave the column out");
+}
+
+static int check_column(struct shape *shape, const struct sink_mapping *mapping, size_t i, const PGresult *answer,
+	struct error *err)
+{
+	const struct sink_column *from = &mapping->columns[i];
+	struct shape_column *column = &shape->columns[i];
+	int row = find_row(answer, from->target);
+
+	column->source = &mapping->table->columns[from->source];
+	column->index = from->source;
+	column->name = strdup(from->target);
+	if (column->name == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	if (row < 0) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s has no column %s", shape->name, from->target);
+		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
+	}
+	if (PQgetvalue(answer, row, Q_GENERATED)[0] != '\0') {
+		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written", from->target,
+			shape->name);
+		return error_hint(err, "leave the column out: the target computes it");
+	}
+	column->type = (Oid)strtoul(PQgetvalue(answer, row, Q_TYPE), NULL, 10);
+	column->identity_always = PQgetvalue(answer, row, Q_IDENTITY)[0] == 'a';
+	for (size_t k = 0; k < mapping->table->key_count; k++)
+		if (mapping->table->key[k] == from->source)
+			column->key = true;
+	if (column->identity_always && !column->key) {
+		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is GENERATED ALWAYS AS IDENTITY and not part of the key, so "
+			"that it cannot be updated", from->target, shape->name);
+		return error_hint(err, "alter it to GENERATED BY DEFAULT, or leave the column out");
+	}
+	shape->overriding = shape->overriding || column->identity_always;
+	if (column->key && !PQgetisnull(answer, row, Q_EQUALS)) {
+		column->equals = strdup(PQgetvalue(answer, row, Q_EQUALS));
+		if (column->equals == NULL)
+			return error_set(err, ERROR_RETRY, "memory is short");
+	}
+	return check_type(shape, column, answer, row, err);
+}
+
+/* A column that no mapping fills must be able to fill itself. */
+static int check_others(const struct shape *shape, const PGresult *answer, struct error *err)
+{
+	for (int row = 0; row < PQntuples(answer); row++) {
+		const char *name = PQgetvalue(answer, row, Q_NAME);
+		bool mapped = false;
+
+		for (size_t i = 0; i < shape->column_count && !mapped; i++)
+			mapped = strcmp(shape->columns[i].name, name) == 0;
+		if (mapped || !is_true(answer, row, Q_NEEDED))
+			continue;
+		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is NOT NULL without a default, and no source column goes there",
+			name, shape->name);
+		return error_hint(err, "give it a default at the target, or map a source column to it");
+	}
+	return 0;
+}
+
+static int check_key(struct shape *shape, const struct sink_mapping *mapping, struct error *err)
+{
+	const struct table *table = mapping->table;
+
+	if (table->key_count == 0)
+		return 0;
+	shape->key = calloc(table->key_count, sizeof *shape->key);
+	if (shape->key == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (!shape->columns[i].key)
+			continue;
+		if (shape->columns[i].equals == NULL) {
+			(void)error_set(err, ERROR_CONFIG, "target table %s has no unique index over exactly the key of %s.%s (with column %s)",
+				shape->name, table->schema, table->name, shape->columns[i].name);
+			return error_hint(err, "add a primary key or a unique index over the same columns at the target");
+		}
+		if (shape->key_count == table->key_count)
+			return error_set(err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
+		shape->key[shape->key_count++] = i;
+	}
+	return 0;
+}
+
+static int shape_names(struct shape *shape, const struct sink_mapping *mapping, struct error *err)
+{
+	struct buf name, quoted;
+
+	buf_init(&name, 4096);
+	buf_init(&quoted, 4096);
+	buf_printf(&name, "%s.%s", mapping->target_schema, mapping->target_table);
+	pg_identifier(&quoted, mapping->target_schema);
+	buf_append_byte(&quoted, '.');
+	pg_identifier(&quoted, mapping->target_table);
+	shape->name = buf_take(&name);
+	shape->quoted = buf_take(&quoted);
+	if (shape->name == NULL || shape->quoted == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	return 0;
+}
+
+static int check_table(const struct shape *shape, const struct sink_mapping *mapping, const PGresult *answer, struct error *err)
+{
+	if (PQntuples(answer) == 0) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s is missing", shape->name);
+		return error_hint(err, "create it, or map %s.%s to another table in `tables`", mapping->table->schema,
+			mapping->table->name);
+	}
+	if (!is_one_of(PQgetvalue(answer, 0, Q_RELKIND), "r p"))
+		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
+	if (mapping->column_count == 0 || mapping->column_count > SHAPE_COLUMNS_MAX)
+		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count, shape->name);
+	return 0;
+}
+
+int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct shape **ret_shape, struct error *err)
+{
+	struct shape *shape = calloc(1, sizeof *shape);
+
+	if (shape == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	shape->source_columns = mapping->table->column_count;
+	if (shape_names(shape, mapping, err) < 0 || check_table(shape, mapping, answer, err) < 0)
+		goto fail;
+	shape->cascades = is_true(answer, 0, Q_CASCADES);
+	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
+	if (shape->columns == NULL) {
+		(void)error_set(err, ERROR_RETRY, "memory is short");
+		goto fail;
+	}
+	shape->column_count = mapping->column_count;
+	for (size_t i = 0; i < shape->column_count; i++)
+		if (check_column(shape, mapping, i, answer, err) < 0)
+			goto fail;
+	if (check_others(shape, answer, err) < 0 || check_key(shape, mapping, err) < 0)
+		goto fail;
+	*ret_shape = shape;
+	return 0;
+fail:
+	shape_free(shape);
+	return -1;
+}
+
+void shape_free(struct shape *shape)
+{
+	if (shape == NULL)
+		return;
+	for (size_t i = 0; i < shape->column_count; i++) {
+		free(shape->columns[i].name);
+		free(shape->columns[i].equals);
+	}
+	free(shape->columns);
+	free(shape->key);
+	free(shape->name);
+	free(shape->quoted);
+	free(shape);
+}
+
+/* ---- SQL ---- */
+
+void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *types)
+{
+	size_t n = 0;
+
+	buf_printf(sql, "INSERT INTO %s (", shape->quoted);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (i > 0)
+			buf_append_byte(sql, ',');
+		pg_identifier(sql, shape->columns[i].name);
+	}
+	buf_printf(sql, ")%s VALUES ", shape->overriding ? " OVERRIDING SYSTEM VALUE" : "");
+	for (size_t row = 0; row < rows; row++) {
+		buf_append_str(sql, row > 0 ? ",(" : "(");
+		for (size_t i = 0; i < shape->column_count; i++) {
+			if (types != NULL)
+				types[n] = shape->columns[i].type;
+			buf_printf(sql, i > 0 ? ",$%zu" : "$%zu", ++n);
+		}
+		buf_append_byte(sql, ')');
+	}
+}
+
+/* WHERE ...; n: parameters so far. */
+static void put_identity(const struct shape *shape, size_t n, struct buf *sql, Oid *types)
+{
+	if (shape->key_count > 0) {
+		for (size_t k = 0; k < shape->key_count; k++) {
+			const struct shape_column *column = &shape->columns[shape->key[k]];
+
+			buf_append_str(sql, k > 0 ? " AND " : " WHERE ");
+			pg_identifier(sql, column->name);
+			if (types != NULL)
+				types[n] = column->type;
+			buf_printf(sql, " OPERATOR(%s) $%zu", column->equals, ++n);
+		}
+		return;
+	}
+	buf_printf(sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM %s", shape->quoted);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		buf_append_str(sql, i > 0 ? " AND " : " WHERE ");
+		pg_identifier(sql, shape->columns[i].name);
+		if (types != NULL)
+			types[n] = shape->columns[i].type;
+		buf_printf(sql, "::text IS NOT DISTINCT FROM $%zu::text", ++n);
+	}
+	buf_append_str(sql, " LIMIT 1)");
+}
+
+void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types)
+{
+	size_t n = 0;
+
+	buf_printf(sql, "UPDATE %s SET ", shape->quoted);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (!shape_set_has(set, i))
+			continue;
+		if (n > 0)
+			buf_append_byte(sql, ',');
+		pg_identifier(sql, shape->columns[i].name);
+		if (types != NULL)
+			types[n] = shape->columns[i].type;
+		buf_printf(sql, "=$%zu", ++n);
+	}
+	put_identity(shape, n, sql, types);
+}
+
+void shape_delete(const struct shape *shape, struct buf *sql, Oid *types)
+{
+	buf_printf(sql, "DELETE FROM %s", shape->quoted);
+	put_identity(shape, 0, sql, types);
+}

@@ -1,0 +1,100 @@
+/*
+ * sink_postgres_shape.h: what the target's table looks like, whether it can take the source's, and the SQL text to write to it.
+ *
+ * Pure but for the answer of the catalogue query, which the caller fetches; so everything here can be tested without a server.
+ */
+#ifndef TAILRACE_APPLY_SINK_POSTGRES_SHAPE_H
+#define TAILRACE_APPLY_SINK_POSTGRES_SHAPE_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apply/sink.h"
+#include "apply/sink_postgres_text.h"
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+
+/* Most columns of a PostgreSQL table (MaxHeapAttributeNumber), so most bits of a set of columns. */
+#define SHAPE_COLUMNS_MAX 1600
+#define SHAPE_SET_WORDS ((SHAPE_COLUMNS_MAX + 63) / 64)
+/* No SQL text of ours is longer. */
+#define SHAPE_SQL_MAX ((size_t)4 << 20)
+
+/* Indexes of shape columns, one bit each. */
+struct shape_set {
+	uint64_t words[SHAPE_SET_WORDS];
+};
+
+static inline bool shape_set_has(const struct shape_set *set, size_t i)
+{
+	return (set->words[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static inline void shape_set_add(struct shape_set *set, size_t i)
+{
+	set->words[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+/* A mapped column. */
+struct shape_column {
+	const struct column *source; /* the mapping's table owns it */
+	size_t index;                /* in the source table's columns */
+	char *name;                  /* at the target */
+	char *equals;                /* key columns: the unique index's own operator, "pg_catalog.=" */
+	Oid type;
+	Oid enum_type; /* of an enum, or of an array of one: its labels are still to be compared; 0: none */
+	enum pg_form form;
+	bool key;
+	bool identity_always; /* GENERATED ALWAYS AS IDENTITY: can be inserted (OVERRIDING SYSTEM VALUE) but not updated */
+};
+
+struct shape {
+	char *name;  /* "crm.customer", for messages */
+	char *quoted; /* "crm"."customer", for SQL */
+	size_t source_columns;
+	struct shape_column *columns;
+	size_t column_count;
+	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
+	size_t key_count;
+	bool cascades;  /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
+	bool overriding;
+};
+
+/* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none: no such table. */
+extern const char shape_query[];
+/* Asks which of the labels $2 (text[]) the enum type $1 (oid) lacks. */
+extern const char shape_enum_query[];
+
+/* The text[] of the target's names of the source's key columns: shape_query's $3. ERROR_CONFIG: a key column is not mapped. */
+int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct error *err);
+
+/*
+ * Checks the mapping against shape_query's answer, as sink.h's prepare() promises; *ret_shape is the caller's (shape_free()), and
+ * borrows from mapping->table. ERROR_CONFIG names the target's table and column. Labels of enums are the caller's to check.
+ */
+int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct shape **ret_shape, struct error *err);
+void shape_free(struct shape *shape);
+
+/*
+ * Whether a target type can hold a source column's values; fills how they are sent. base: the type below domains, as pg_type names it;
+ * declared: as format_type() writes the column's own type. typmod: -1 for none. Exposed for its test.
+ */
+struct shape_type {
+	const char *base, *declared;
+	const char *element; /* base name of an array's elements, "" for none */
+	char kind;           /* pg_type.typtype of base: b, e, c, r, m; of the element for an array */
+	int typmod;
+};
+bool shape_type_holds(const struct column *source, const struct shape_type *target, enum pg_form *ret_form);
+
+/* ---- SQL, each with its parameters in the order of struct shape's columns ---- */
+/* INSERT of `rows` rows: all columns, row after row. Appends each parameter's type to types (NULL: do not). */
+void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *types);
+/* UPDATE: the columns of `set`, then the row's identity. */
+void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types);
+/* DELETE: the row's identity: the key columns, or without a key all columns. */
+void shape_delete(const struct shape *shape, struct buf *sql, Oid *types);
+
+#endif

@@ -1,0 +1,1 @@
+"""Benchmarks of Tailrace: each compares with a limit or a peer in the same run, because absolute figures drift."""

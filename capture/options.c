@@ -1,0 +1,192 @@
+/*
+ * options.c: the capture agent's option table. The parser, --help, the man page and the sample in conf/ are made from
+ * it; the words are Debezium's, with underscores for its dots.
+ */
+#include "capture/options.h"
+
+#include <stddef.h>
+
+#include "lib/settings/common.h"
+
+#define AT(member) offsetof(struct capture_settings, member)
+
+static const struct setting options[] = {
+	{ .name = "name",
+	  .type = SETTING_STRING,
+	  .offset = AT(name),
+	  .required = true,
+	  .pattern = "[a-z0-9_-]{1,63}",
+	  .example = "customer-capture",
+	  .help = "Name of this agent, in its log lines, its metrics and its socket. Two agents on one machine need "
+		"two names." },
+	{ .name = "topic_prefix",
+	  .type = SETTING_STRING,
+	  .offset = AT(topic_prefix),
+	  .required = true,
+	  .pattern = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}",
+	  .example = "customer",
+	  .help = "First part of the names of all topics of this source: PREFIX.SCHEMA.TABLE holds the change "
+		"events of a table, PREFIX.transaction the transactions, PREFIX.heartbeat and PREFIX.position the "
+		"agent's own records. It is the source's identity: do not change it later, and never give it to two "
+		"sources." },
+	SETTINGS_FRAME_OPTIONS(struct capture_settings),
+
+	SETTINGS_KAFKA_OPTIONS(struct capture_settings),
+	{ .name = "kafka.partitions",
+	  .type = SETTING_INT,
+	  .offset = AT(partitions),
+	  .fallback = "1",
+	  .min = 1,
+	  .max = 1000,
+	  .help = "Number of partitions of the tables' topics that the agent creates. A topic that is there keeps "
+		"the number that it has; rows with the same key always share a partition." },
+	{ .name = "kafka.replication_factor",
+	  .type = SETTING_INT,
+	  .offset = AT(replication_factor),
+	  .fallback = "1",
+	  .min = 1,
+	  .max = 100,
+	  .help = "Number of brokers that hold each topic that the agent creates. Use 3 in production, with "
+		"min.insync.replicas=2 at the brokers, so that the loss of one broker loses nothing." },
+
+	{ .name = "database.type",
+	  .type = SETTING_ENUM,
+	  .offset = AT(type),
+	  .fallback = "postgresql",
+	  .choices = "postgresql",
+	  .help = "Kind of the source database." },
+	{ .name = "database.hostname",
+	  .type = SETTING_STRING,
+	  .offset = AT(hostname),
+	  .fallback = "",
+	  .example = "db.example.net",
+	  .help = "Host of the source database, or the folder of its Unix socket; empty for the local socket in its "
+		"usual place. It must be the primary, or an address that follows it." },
+	{ .name = "database.port",
+	  .type = SETTING_INT,
+	  .offset = AT(port),
+	  .fallback = "5432",
+	  .min = 1,
+	  .max = 65535,
+	  .help = "Port of the source database." },
+	{ .name = "database.user",
+	  .type = SETTING_STRING,
+	  .offset = AT(user),
+	  .fallback = "",
+	  .example = "tailrace",
+	  .help = "Role to log in as; empty for the name of the system's user. It needs REPLICATION and SELECT on "
+		"the published tables, and nothing more unless it is to create the publication." },
+	{ .name = "database.dbname",
+	  .type = SETTING_STRING,
+	  .offset = AT(dbname),
+	  .required = true,
+	  .example = "customer",
+	  .help = "Database whose changes are captured." },
+	SETTINGS_DATABASE_OPTIONS(struct capture_settings),
+
+	{ .name = "slot_name",
+	  .type = SETTING_STRING,
+	  .offset = AT(slot_name),
+	  .required = true,
+	  .pattern = "[a-z0-9_]{1,63}",
+	  .example = "tailrace_customer",
+	  .help = "Logical replication slot to read from. It must belong to this agent alone, because it marks what "
+		"the source may forget." },
+	{ .name = "slot_create",
+	  .type = SETTING_BOOL,
+	  .offset = AT(slot_create),
+	  .fallback = "false",
+	  .help = "Whether the agent creates the slot on its first start. Where the topics already hold events of "
+		"this source, a missing slot means a gap, and the agent stops and says so whatever stands here." },
+	{ .name = "publication_name",
+	  .type = SETTING_STRING,
+	  .offset = AT(publication_name),
+	  .required = true,
+	  .pattern = ".{1,63}",
+	  .example = "tailrace_customer",
+	  .help = "Publication that names the tables, and with PostgreSQL 15 the columns and rows, that leave the "
+		"database." },
+	{ .name = "publication_create",
+	  .type = SETTING_ENUM,
+	  .offset = AT(publication_create),
+	  .fallback = "disabled",
+	  .choices = "disabled|all_tables|filtered",
+	  .help = "Whether the agent creates the publication if it is missing. \"disabled\" leaves it to the "
+		"database's administrator, \"all_tables\" publishes every table (only a superuser may), "
+		"\"filtered\" those that table_include_list and table_exclude_list choose (only their owner may)." },
+	{ .name = "table_include_list",
+	  .type = SETTING_STRINGS,
+	  .offset = AT(table_include_list),
+	  .example = "public.customer|billing.*",
+	  .help = "Tables to capture, each as SCHEMA.TABLE, where * stands for any characters and ? for one. When "
+		"it is empty, all tables of the publication are captured." },
+	{ .name = "table_exclude_list",
+	  .type = SETTING_STRINGS,
+	  .offset = AT(table_exclude_list),
+	  .example = "public.audit_*",
+	  .help = "Tables to leave out, in the same form; applied after table_include_list." },
+
+	{ .name = "delivery",
+	  .type = SETTING_ENUM,
+	  .offset = AT(delivery),
+	  .fallback = "idempotent",
+	  .choices = "idempotent",
+	  .help = "How events are delivered exactly once. \"idempotent\": an idempotent producer that on each start "
+		"compares the topics' ends with the log and goes on from exactly what is there." },
+	{ .name = "registry",
+	  .type = SETTING_ENUM,
+	  .offset = AT(registry),
+	  .fallback = "kafka",
+	  .choices = "kafka",
+	  .help = "Where Avro schemas are kept. \"kafka\": in the topic _schemas, as Confluent's registry writes "
+		"it; the agent serves the registry's read API on its socket." },
+	{ .name = "tombstones_on_delete",
+	  .type = SETTING_BOOL,
+	  .offset = AT(tombstones_on_delete),
+	  .fallback = "true",
+	  .help = "Whether a delete event is followed by a tombstone, a record with the same key and no value. "
+		"Compaction needs it to forget deleted rows." },
+	{ .name = "heartbeat_interval",
+	  .type = SETTING_DURATION,
+	  .offset = AT(heartbeat_interval_us),
+	  .fallback = "10s",
+	  .min = INT64_C(100000),
+	  .max = INT64_C(3600000000),
+	  .help = "How often a heartbeat is written into the source's log and sent down the line. It proves that "
+		"the line flows, and it moves the slot on while the captured tables are idle." },
+	{ .name = "status_interval",
+	  .type = SETTING_DURATION,
+	  .offset = AT(status_interval_us),
+	  .fallback = "1s",
+	  .min = INT64_C(10000),
+	  .max = INT64_C(60000000),
+	  .help = "How often, at the latest, the source is told which position is durable. Keep it well below the "
+		"source's wal_sender_timeout." },
+	{ .name = "queue_size",
+	  .type = SETTING_SIZE,
+	  .offset = AT(queue_size),
+	  .fallback = "16MiB",
+	  .min = INT64_C(1048576),
+	  .max = INT64_C(1073741824),
+	  .help = "Most memory for events that wait for Kafka. When it is full the agent reads no further until "
+		"Kafka has taken some." },
+	{ .name = NULL },
+};
+
+const struct settings_program capture_program = {
+	.program = "tailrace-capture",
+	.purpose = "publish the changes of a database as events in Kafka",
+	.description =
+		"tailrace-capture reads the write-ahead log of one source database and publishes each change as an "
+		"Avro event in Kafka, in Debezium's envelope. One process serves one source, beside it.\n"
+		"\n"
+		"Each table has a topic; the transaction topic tells which transactions there were, in commit "
+		"order, and how many events each has, so that tailrace-apply(8) can put them together again. A kill "
+		"or a lost connection at any instant neither loses nor repeats an event: on each start the agent "
+		"compares the ends of the topics, its last position record, the replication slot and the identity "
+		"of the log, and stops with a named error if they do not continue each other.\n"
+		"\n"
+		"The slot moves on only when Kafka has acknowledged the events and the record of the position.",
+	.options = options,
+	.size = sizeof(struct capture_settings),
+};

@@ -1,0 +1,569 @@
+/*
+ * pipeline.c: one thread, one loop.
+ *
+ * Start:
+ *   1. read what Kafka has of this source; it decides whether a slot may be made
+ *   2. open the source, start its stream: from here on the log is ours alone
+ *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop
+ *   4. record the position under a new epoch and wait until that is durable
+ * Then, until told otherwise:
+ *   5. serve the producer: delivery reports count transactions down
+ *   6. take out the transactions that are durable, oldest first: they move the position
+ *   7. a position record, when one is due; once it is durable, the source is told (the order of these two is the promise)
+ *   8. take items from the source and hand them over, until there are none or Kafka's queue is full
+ *   9. if there was nothing to do, wait for the descriptors
+ * At the end: stop reading, wait for the acknowledgements, record and tell the position once more.
+ *
+ * Any error ends the try; the next one begins at 1 with a new producer and finds out by the topics' ends what had become durable.
+ */
+#include "capture/pipeline.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/produce.h"
+#include "capture/produce_flight.h"
+#include "capture/resume.h"
+#include "lib/base/clock.h"
+#include "lib/base/failpoint.h"
+#include "lib/base/log.h"
+#include "lib/base/net.h"
+#include "lib/codec/codec.h"
+
+#define TRANSACTIONS_UNDER_WAY 8192
+#define BATCH_ITEMS 256
+#define PUBLISH_EVERY_US INT64_C(250000)
+#define FIRST_RECORD_US INT64_C(10000000)
+#define DRAIN_US INT64_C(5000000)
+#define LAST_RECORD_US INT64_C(2000000)
+#define TEND_EVERY_MS 100
+#define DESCRIPTORS 8
+/* What a record needs in Kafka's queue beside key and value. */
+#define QUEUE_RESERVE ((size_t)64 << 10)
+
+enum pump { PUMP_MORE, PUMP_IDLE, PUMP_BLOCKED };
+
+struct pipeline {
+	struct pipeline_context *context;
+	const struct capture_settings *settings;
+	const struct source_ops *ops;
+
+	struct kafka_config kafka;
+	struct kafka_admin *admin;
+	struct registry *registry;
+	struct decoder *decoder;
+	struct resume_reader reader;
+	struct source *source;
+	struct source_identity identity;
+	struct encoder *encoder;
+	struct kafka_producer *producer;
+	struct flight flight;
+	struct produce *produce;
+
+	struct codec_position durable; /* what Kafka has all of */
+	uint64_t recorded;             /* confirmed in the last durable record */
+	uint64_t recording;            /* in the one under way */
+	bool record_under_way, record_delivered;
+	bool heartbeat_delivered;
+	int64_t next_record_us, next_publish_us;
+	struct agent_figures before; /* what earlier tries counted */
+};
+
+/* ---- context ---- */
+
+void pipeline_init(struct pipeline_context *context, const struct capture_settings *settings,
+	const struct source_ops *source)
+{
+	memset(context, 0, sizeof *context);
+	context->settings = settings;
+	context->source = source;
+	(void)pthread_mutex_init(&context->lock, NULL);
+}
+
+/* The registry that the HTTP thread reads is exchanged under the lock. */
+static void set_registry(struct pipeline_context *context, struct registry *registry)
+{
+	struct registry *old;
+
+	(void)pthread_mutex_lock(&context->lock);
+	old = context->registry;
+	context->registry = registry;
+	(void)pthread_mutex_unlock(&context->lock);
+	if (old != NULL)
+		registry_close(old);
+}
+
+void pipeline_release(struct pipeline_context *context)
+{
+	set_registry(context, NULL);
+	(void)pthread_mutex_destroy(&context->lock);
+}
+
+int pipeline_http(void *context, const char *path, struct buf *body)
+{
+	struct pipeline_context *ours = context;
+	int status = 0;
+
+	(void)pthread_mutex_lock(&ours->lock);
+	if (ours->registry != NULL)
+		status = registry_http(ours->registry, path, body);
+	(void)pthread_mutex_unlock(&ours->lock);
+	return status;
+}
+
+void pipeline_kafka(const struct capture_settings *settings, struct kafka_config *ret_config)
+{
+	*ret_config = (struct kafka_config){
+		.bootstrap_servers = settings->bootstrap_servers,
+		.client_id = settings->name,
+		.properties = settings->properties.items,
+		.property_count = settings->properties.count,
+	};
+}
+
+/* ---- steps 1 to 4 ---- */
+
+static void delivered(void *context, uint64_t token, const struct error *err)
+{
+	struct pipeline *pl = context;
+
+	if (err != NULL)
+		return; /* kafka_producer_poll() says so */
+	if (token == PRODUCE_TOKEN_POSITION)
+		pl->record_delivered = true;
+	else if (token == PRODUCE_TOKEN_HEARTBEAT)
+		pl->heartbeat_delivered = true;
+	else
+		flight_delivered(&pl->flight, token);
+}
+
+static int open_kafka(struct pipeline *pl, struct error *err)
+{
+	const struct capture_settings *settings = pl->settings;
+
+	pipeline_kafka(settings, &pl->kafka);
+	if (kafka_admin_new(&pl->kafka, &pl->admin, err) < 0)
+		return -1;
+	if (registry_open(&pl->kafka, (int)settings->replication_factor, false, &pl->registry, err) < 0)
+		return -1;
+	set_registry(pl->context, pl->registry);
+	pl->decoder = decoder_new(registry_schemas(pl->registry));
+	if (pl->decoder == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for a decoder");
+	pl->reader = (struct resume_reader){ &pl->kafka, pl->admin, pl->decoder, settings->topic_prefix };
+	return resume_topics(&pl->reader, (int)settings->replication_factor, err);
+}
+
+static bool stopping(void)
+{
+	return agent_want() != AGENT_WANT_RUN;
+}
+
+static int open_source(struct pipeline *pl, bool may_create, struct error *err)
+{
+	const struct capture_settings *settings = pl->settings;
+	struct source_options options = {
+		.hostname = settings->hostname,
+		.user = settings->user,
+		.password = settings->password,
+		.dbname = settings->dbname,
+		.sslmode = settings->sslmode,
+		.sslrootcert = settings->sslrootcert,
+		.sslcert = settings->sslcert,
+		.sslkey = settings->sslkey,
+		.port = settings->port,
+		.slot_name = settings->slot_name,
+		.slot_create = settings->slot_create,
+		.publication_name = settings->publication_name,
+		.publication_create = settings->publication_create,
+		.table_include = settings->table_include_list.items,
+		.table_include_count = settings->table_include_list.count,
+		.table_exclude = settings->table_exclude_list.items,
+		.table_exclude_count = settings->table_exclude_list.count,
+		.heartbeat_interval_us = settings->heartbeat_interval_us,
+		.status_interval_us = settings->status_interval_us,
+		.stopping = stopping,
+	};
+
+	if (pl->ops->open(&options, may_create, &pl->source, &pl->identity, err) < 0)
+		return -1;
+	return pl->ops->start(pl->source, 0, err);
+}
+
+static int new_producer(struct pipeline *pl, struct error *err)
+{
+	const struct capture_settings *settings = pl->settings;
+	struct kafka_config config = pl->kafka;
+	const char **properties = calloc(config.property_count + 2, sizeof *properties);
+	char queue[64], largest[64];
+	int result;
+
+	if (properties == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for a producer");
+	(void)snprintf(queue, sizeof queue, "queue.buffering.max.kbytes=%" PRId64, settings->queue_size / 1024);
+	(void)snprintf(largest, sizeof largest, "message.max.bytes=%zu", PRODUCE_MESSAGE_MAX);
+	properties[0] = queue;
+	properties[1] = largest;
+	for (size_t i = 0; i < config.property_count; i++)
+		properties[i + 2] = config.properties[i];
+	config.properties = properties;
+	config.property_count += 2;
+	result = kafka_producer_new(&config, delivered, pl, &pl->producer, err);
+	free(properties);
+	return result;
+}
+
+static int open_produce(struct pipeline *pl, const struct produce_known *known, struct error *err)
+{
+	const struct capture_settings *settings = pl->settings;
+	size_t queue = (size_t)settings->queue_size - QUEUE_RESERVE;
+	struct encoder_source encoder = { pl->ops->connector, settings->topic_prefix, settings->dbname, pl->identity.log,
+		pl->durable.epoch };
+	struct produce_config config = {
+		.prefix = settings->topic_prefix,
+		.partitions = (int)settings->partitions,
+		.replication_factor = (int)settings->replication_factor,
+		.tombstones = settings->tombstones_on_delete,
+		.row_max = queue < PRODUCE_ROW_MAX ? queue : PRODUCE_ROW_MAX,
+		.admin = pl->admin,
+		.flight = &pl->flight,
+		.known = *known,
+		.tail = resume_tail,
+		.tail_context = &pl->reader,
+	};
+
+	if (encoder_new(&encoder, registry_schemas(pl->registry), &pl->encoder, err) < 0)
+		return -1;
+	if (flight_init(&pl->flight, TRANSACTIONS_UNDER_WAY, err) < 0 || new_producer(pl, err) < 0)
+		return -1;
+	config.encoder = pl->encoder;
+	config.producer = pl->producer;
+	return produce_new(&config, &pl->produce, err);
+}
+
+static void note_position(struct pipeline *pl, const struct resume_point *point, const struct produce_known *known)
+{
+	if (point->has_position)
+		pl->durable = point->position;
+	(void)snprintf(pl->durable.log, sizeof pl->durable.log, "%s", pl->identity.log);
+	pl->durable.confirmed = known->durable;
+	pl->durable.epoch = point->epoch + 1;
+}
+
+static int hand_over_record(struct pipeline *pl, int64_t now_us, struct error *err)
+{
+	pl->durable.wall_us = clock_wall_us();
+	if (produce_position(pl->produce, &pl->durable, err) < 0)
+		return -1;
+	pl->recording = pl->durable.confirmed;
+	pl->record_under_way = true;
+	pl->record_delivered = false;
+	pl->next_record_us = now_us + pl->settings->status_interval_us;
+	return 0;
+}
+
+/* Serves the producer until the record under way is durable: 1, or 0 when the time is over. */
+static int await_record(struct pipeline *pl, int64_t limit_us, struct error *err)
+{
+	int64_t end = clock_monotonic_us() + limit_us;
+
+	while (!pl->record_delivered) {
+		if (clock_monotonic_us() > end)
+			return 0;
+		if (produce_flush(pl->produce, err) < 0 || kafka_producer_poll(pl->producer, 10, err) < 0 ||
+			pl->ops->tend(pl->source, err) < 0)
+			return -1;
+	}
+	return 1;
+}
+
+static int record_first(struct pipeline *pl, struct error *err)
+{
+	int done;
+
+	if (hand_over_record(pl, clock_monotonic_us(), err) < 0)
+		return -1;
+	done = await_record(pl, FIRST_RECORD_US, err);
+	if (done == 0)
+		return error_set(err, ERROR_RETRY, "Kafka at \"%s\" did not take the first position record within 10 s",
+			pl->kafka.bootstrap_servers);
+	pl->recorded = pl->recording;
+	pl->record_under_way = false;
+	return done < 0 ? -1 : 0;
+}
+
+static int start(struct pipeline *pl, struct error *err)
+{
+	struct resume_point point;
+	struct resume_log log;
+	struct produce_known known;
+	char at[20];
+
+	if (open_kafka(pl, err) < 0 || resume_read(&pl->reader, &point, err) < 0)
+		return -1;
+	if (open_source(pl, !resume_has_history(&point), err) < 0)
+		return -1;
+	if (resume_read(&pl->reader, &point, err) < 0)
+		return -1;
+	log = (struct resume_log){ pl->identity.log, pl->identity.confirmed, pl->ops->head(pl->source) };
+	if (resume_compare(&point, &log, &known, err) < 0)
+		return -1;
+	note_position(pl, &point, &known);
+	if (open_produce(pl, &known, err) < 0 || record_first(pl, err) < 0)
+		return -1;
+	log_info("capturing %s from slot \"%s\" at %s, last transaction %s, epoch %" PRIu64, pl->identity.log,
+		pl->settings->slot_name, position_lsn_format(known.durable, at, sizeof at),
+		pl->durable.transaction_id[0] != '\0' ? pl->durable.transaction_id : "none", pl->durable.epoch);
+	return 0;
+}
+
+/* ---- steps 5 to 7: what comes back ---- */
+
+static int settle(struct pipeline *pl, struct error *err)
+{
+	struct flight_entry entry;
+	int64_t wall_us = 0;
+
+	while (flight_take(&pl->flight, &entry)) {
+		if (failpoint_reach(FP_CAPTURE_DURABLE, err) < 0)
+			return -1;
+		if (wall_us == 0)
+			wall_us = clock_wall_us();
+		pl->durable.commit = entry.txn.commit;
+		memcpy(pl->durable.transaction_id, entry.txn.id, sizeof pl->durable.transaction_id);
+		if (entry.upto > pl->durable.confirmed)
+			pl->durable.confirmed = entry.upto;
+		pl->context->figures.transactions++;
+		agent_latency(wall_us - entry.txn.commit_us);
+	}
+	return 0;
+}
+
+/* The record is durable: now the source may forget. */
+static int tell_source(struct pipeline *pl, struct error *err)
+{
+	pl->record_under_way = false;
+	pl->record_delivered = false;
+	pl->recorded = pl->recording;
+	if (failpoint_reach(FP_CAPTURE_FEEDBACK_BEFORE, err) < 0 ||
+		pl->ops->confirm(pl->source, pl->recorded, err) < 0)
+		return -1;
+	return failpoint_reach(FP_CAPTURE_FEEDBACK, err);
+}
+
+static int serve(struct pipeline *pl, int64_t now_us, struct error *err)
+{
+	if (kafka_producer_poll(pl->producer, 0, err) < 0 || settle(pl, err) < 0)
+		return -1;
+	if (pl->heartbeat_delivered) {
+		pl->heartbeat_delivered = false;
+		pl->context->figures.heartbeat_us = now_us;
+	}
+	return pl->record_under_way && pl->record_delivered ? tell_source(pl, err) : 0;
+}
+
+static bool record_wanted(const struct pipeline *pl)
+{
+	return !pl->record_under_way && pl->durable.confirmed > pl->recorded;
+}
+
+/* ---- step 8: what goes out ---- */
+
+static void progress(struct pipeline *pl, uint64_t upto)
+{
+	if (upto > pl->durable.confirmed)
+		pl->durable.confirmed = upto;
+}
+
+static int take_item(struct pipeline *pl, struct source_item *item, struct error *err)
+{
+	uint64_t upto;
+
+	switch (item->kind) {
+	case SOURCE_BEGIN:
+		return produce_begin(pl->produce, item->txn, err);
+	case SOURCE_CHANGE:
+		return produce_change(pl->produce, &item->chg, err);
+	case SOURCE_COMMIT:
+		if (produce_commit(pl->produce, &upto, err) < 0)
+			return -1;
+		progress(pl, upto);
+		return 0;
+	case SOURCE_HEARTBEAT:
+		if (flight_progress(&pl->flight, item->lsn))
+			progress(pl, item->lsn);
+		return produce_heartbeat(pl->produce, item->source_us, item->lsn, err);
+	case SOURCE_PROGRESS:
+		if (flight_progress(&pl->flight, item->lsn))
+			progress(pl, item->lsn);
+		return 0;
+	case SOURCE_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+static int pump(struct pipeline *pl, int64_t now_us, enum pump *ret_pump, struct error *err)
+{
+	struct source_item item;
+
+	produce_time(pl->produce, clock_wall_us());
+	for (int i = 0; i < BATCH_ITEMS; i++) {
+		int done = produce_flush(pl->produce, err);
+
+		if (done == 1 && record_wanted(pl) && now_us >= pl->next_record_us) {
+			if (hand_over_record(pl, now_us, err) < 0)
+				return -1;
+			done = produce_flush(pl->produce, err);
+		}
+		if (done < 0)
+			return -1;
+		if (done == 0 || flight_full(&pl->flight)) {
+			*ret_pump = PUMP_BLOCKED;
+			return pl->ops->tend(pl->source, err);
+		}
+		if (pl->ops->next(pl->source, &item, err) < 0)
+			return -1;
+		if (item.kind == SOURCE_NOTHING) {
+			*ret_pump = PUMP_IDLE;
+			return 0;
+		}
+		if (take_item(pl, &item, err) < 0)
+			return -1;
+	}
+	*ret_pump = PUMP_MORE;
+	return 0;
+}
+
+/* ---- step 9: waiting, and telling ---- */
+
+static void publish(struct pipeline *pl, int64_t now_us)
+{
+	struct agent_figures *figures = &pl->context->figures;
+	const struct produce_figures *counted = produce_figures(pl->produce);
+	const struct flight_entry *oldest = flight_oldest(&pl->flight);
+	uint64_t head = pl->ops->head(pl->source);
+
+	figures->rows = pl->before.rows + counted->rows;
+	figures->bytes = pl->before.bytes + counted->bytes;
+	figures->duplicates_dropped = pl->before.duplicates_dropped + counted->duplicates;
+	figures->lag_bytes = head > pl->durable.confirmed ? (int64_t)(head - pl->durable.confirmed) : 0;
+	figures->lag_transactions = (int64_t)flight_count(&pl->flight);
+	figures->lag_seconds = oldest != NULL ? (double)(clock_wall_us() - oldest->txn.commit_us) / 1e6 : 0;
+	if (figures->lag_seconds < 0)
+		figures->lag_seconds = 0;
+	(void)position_lsn_format(pl->durable.confirmed, figures->position_commit, sizeof figures->position_commit);
+	(void)snprintf(figures->position_transaction, sizeof figures->position_transaction, "%s", pl->durable.transaction_id);
+	(void)snprintf(figures->position_log, sizeof figures->position_log, "%s", pl->identity.log);
+	log_position(figures->position_commit);
+	agent_publish(figures);
+	pl->next_publish_us = now_us + PUBLISH_EVERY_US;
+}
+
+static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *err)
+{
+	struct pollfd fds[DESCRIPTORS];
+	int64_t now_us = clock_monotonic_us();
+	int timeout_ms = (int)((pl->next_publish_us - now_us) / 1000) + 1;
+	nfds_t count = 2;
+
+	fds[0] = (struct pollfd){ agent_wake_fd(), POLLIN, 0 };
+	fds[1] = (struct pollfd){ kafka_producer_fd(pl->producer), POLLIN, 0 };
+	if (record_wanted(pl) && pl->next_record_us - now_us < (int64_t)timeout_ms * 1000)
+		timeout_ms = (int)((pl->next_record_us - now_us) / 1000) + 1;
+	if (pumped == PUMP_IDLE)
+		count += pl->ops->poll_fds(pl->source, fds + count, DESCRIPTORS - count, &timeout_ms);
+	else if (timeout_ms > TEND_EVERY_MS)
+		timeout_ms = TEND_EVERY_MS;
+	if (timeout_ms < 0)
+		timeout_ms = 0;
+	return net_wait(fds, count, timeout_ms, err) < 0 ? -1 : 0;
+}
+
+static int stream(struct pipeline *pl, struct error *err)
+{
+	while (agent_want() == AGENT_WANT_RUN) {
+		int64_t now_us = clock_monotonic_us();
+		enum pump pumped;
+
+		if (serve(pl, now_us, err) < 0 || pump(pl, now_us, &pumped, err) < 0)
+			return -1;
+		if (now_us >= pl->next_publish_us)
+			publish(pl, now_us);
+		if (pumped != PUMP_MORE && wait_for_work(pl, pumped, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the end ---- */
+
+/* Only a transaction that the log did not end yet may be left. */
+static bool drained(const struct pipeline *pl)
+{
+	const struct flight_entry *oldest = flight_oldest(&pl->flight);
+
+	return oldest == NULL || (!oldest->closed && flight_count(&pl->flight) == 1);
+}
+
+/* Nothing is lost if this fails or the time is over: the next start finds out what is there. */
+static int drain(struct pipeline *pl, struct error *err)
+{
+	int64_t end = clock_monotonic_us() + DRAIN_US;
+	int done;
+
+	(void)produce_flush(pl->produce, err);
+	produce_discard(pl->produce);
+	while ((!drained(pl) || pl->record_under_way) && clock_monotonic_us() < end) {
+		if (serve(pl, clock_monotonic_us(), err) < 0 || pl->ops->tend(pl->source, err) < 0)
+			return -1;
+		if (!drained(pl) || pl->record_under_way)
+			(void)kafka_producer_flush(pl->producer, 20);
+	}
+	if (!record_wanted(pl))
+		return 0;
+	if (hand_over_record(pl, clock_monotonic_us(), err) < 0)
+		return -1;
+	done = await_record(pl, LAST_RECORD_US, err);
+	return done == 1 ? tell_source(pl, err) : done;
+}
+
+static void close_all(struct pipeline *pl)
+{
+	/* The producer first: the next try's look at the topics' ends must not race with its requests. */
+	kafka_producer_free(pl->producer);
+	produce_free(pl->produce);
+	flight_release(&pl->flight);
+	if (pl->encoder != NULL)
+		encoder_free(pl->encoder);
+	if (pl->source != NULL)
+		pl->ops->close(pl->source);
+	if (pl->decoder != NULL)
+		decoder_free(pl->decoder);
+	kafka_admin_free(pl->admin);
+}
+
+int pipeline_run(void *context, struct error *err)
+{
+	struct pipeline_context *ours = context;
+	struct pipeline pl = { .context = ours, .settings = ours->settings, .ops = ours->source, .before = ours->figures };
+	int result = start(&pl, err);
+
+	if (result == 0) {
+		agent_running();
+		result = stream(&pl, err);
+		publish(&pl, clock_monotonic_us());
+		if (result == 0) {
+			struct error ignored = ERROR_INIT;
+
+			if (drain(&pl, &ignored) < 0)
+				log_error(&ignored, "the last position was not recorded, the next start will look for it");
+			publish(&pl, clock_monotonic_us());
+		}
+	}
+	close_all(&pl);
+	return result;
+}

@@ -1,0 +1,480 @@
+/*
+ * produce.c: from an item of the log to the records in the outbox.
+ *
+ * 1. begin: note the transaction; is it older than what Kafka surely has, it is left out as a whole.
+ * 2. first change: check that the chain of transactions goes on where Kafka's ends; BEGIN, unless it is there.
+ * 3. change: number it (index in the transaction, index in its table), encode the key, choose the partition, leave it out if the
+ *    partition has it, else encode the value. A change of the key becomes two events with consecutive numbers.
+ * 4. commit: END with the counts, unless it is there; close the transaction in flight.
+ *
+ * Numbers are given to every event, also to those that are left out: they must be the same in each run.
+ */
+#include "capture/produce.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/produce_outbox.h"
+#include "capture/produce_topics.h"
+#include "lib/base/failpoint.h"
+
+/* END lists each table of the transaction; keys and headers stand beside the row. */
+#define OUTBOX_MAX (PRODUCE_ROW_MAX + ((size_t)8 << 20))
+
+struct produce {
+	struct produce_config config;
+	struct produce_topics topics;
+	struct outbox outbox;
+	struct kafka_topic *transactions, *heartbeats, *positions;
+	struct buf key, value; /* of a mark, heartbeat or position, on their way into the outbox */
+	int64_t now_us;
+
+	/* The transaction that is open. */
+	const struct transaction *txn;
+	uint64_t number; /* of begun transactions, to tell stale counts */
+	bool known;      /* Kafka has all of it */
+	bool maybe;      /* Kafka may have some of it */
+	bool opened;     /* it has events: it is in flight and has a BEGIN */
+	bool closing;    /* its last record is in the outbox */
+	uint64_t token;
+	uint64_t index;
+	struct produce_topic **touched; /* topics with events in it */
+	size_t touched_count, touched_room;
+	struct transaction_count *counts; /* as many as touched_room */
+
+	/* The chain. */
+	bool chained; /* the last transaction that Kafka has was met, or need not be */
+	char previous_id[TRANSACTION_ID_MAX];
+	uint64_t previous_commit;
+
+	struct produce_figures figures;
+};
+
+/* ---- life ---- */
+
+const char *produce_topic_name(const char *prefix, enum produce_topic_kind kind, char *buf)
+{
+	static const char *const names[] = { "transaction", "heartbeat", "position" };
+
+	(void)snprintf(buf, PRODUCE_TOPIC_MAX, "%s.%s", prefix, names[kind]);
+	return buf;
+}
+
+static int own_topic(struct produce *produce, enum produce_topic_kind kind, struct kafka_topic **ret_topic,
+	struct error *err)
+{
+	char name[PRODUCE_TOPIC_MAX];
+
+	return kafka_producer_topic(produce->config.producer,
+		produce_topic_name(produce->config.prefix, kind, name), ret_topic, err);
+}
+
+int produce_new(const struct produce_config *config, struct produce **ret_produce, struct error *err)
+{
+	struct produce *produce = calloc(1, sizeof *produce);
+	const struct produce_known *known = &config->known;
+
+	if (produce == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for a producer");
+	produce->config = *config;
+	topics_init(&produce->topics, &produce->config);
+	outbox_init(&produce->outbox, OUTBOX_MAX);
+	buf_init(&produce->key, PRODUCE_ROW_MAX);
+	buf_init(&produce->value, PRODUCE_ROW_MAX);
+	produce->chained = !known->begin_in_log;
+	produce->previous_commit = known->previous_commit;
+	memcpy(produce->previous_id, known->previous_id, sizeof produce->previous_id);
+	if (own_topic(produce, PRODUCE_TRANSACTIONS, &produce->transactions, err) < 0 ||
+		own_topic(produce, PRODUCE_HEARTBEATS, &produce->heartbeats, err) < 0 ||
+		own_topic(produce, PRODUCE_POSITIONS, &produce->positions, err) < 0) {
+		produce_free(produce);
+		return -1;
+	}
+	*ret_produce = produce;
+	return 0;
+}
+
+void produce_free(struct produce *produce)
+{
+	if (produce == NULL)
+		return;
+	topics_release(&produce->topics);
+	outbox_release(&produce->outbox);
+	buf_release(&produce->key);
+	buf_release(&produce->value);
+	free(produce->touched);
+	free(produce->counts);
+	free(produce);
+}
+
+void produce_time(struct produce *produce, int64_t wall_us)
+{
+	produce->now_us = wall_us;
+}
+
+const struct produce_figures *produce_figures(const struct produce *produce)
+{
+	return &produce->figures;
+}
+
+/* ---- pieces ---- */
+
+static int busy_error(struct error *err)
+{
+	return error_set(err, ERROR_BUG, "the outbox was not empty when something new was put in");
+}
+
+static struct outbox_piece piece_since(const struct produce *produce, size_t at)
+{
+	return (struct outbox_piece){ at, produce->outbox.bytes.len - at };
+}
+
+/* Names where the source's data could not be turned into records. */
+static int failed_at(const struct produce *produce, const struct change *chg, struct error *err)
+{
+	char at[20];
+
+	return error_prefix(err, "transaction %s, event %" PRIu64 " at %s, table %s.%s", produce->txn->id,
+		chg->index, position_lsn_format(chg->lsn, at, sizeof at), chg->table->schema, chg->table->name);
+}
+
+/* Where the encoder puts the next mark, heartbeat or position. */
+static void own_reset(struct produce *produce)
+{
+	buf_reset(&produce->key);
+	buf_reset(&produce->value);
+}
+
+/* Puts what the encoder made there into the outbox, for partition 0 of one of the agent's own topics. */
+static int own_add(struct produce *produce, struct kafka_topic *topic, uint64_t token, int before, int after,
+	struct error *err)
+{
+	struct buf *bytes = &produce->outbox.bytes;
+	struct outbox_record *record = outbox_add(&produce->outbox, topic, 0, token);
+	size_t at = bytes->len;
+
+	if (record == NULL)
+		return busy_error(err);
+	record->keyed = true;
+	record->valued = true;
+	record->before = before;
+	record->after = after;
+	buf_append(bytes, produce->key.data, produce->key.len);
+	record->key = piece_since(produce, at);
+	at = bytes->len;
+	buf_append(bytes, produce->value.data, produce->value.len);
+	record->value = piece_since(produce, at);
+	if (buf_check(&produce->key, "key", err) < 0 || buf_check(&produce->value, "record", err) < 0)
+		return -1;
+	return buf_check(bytes, "record", err);
+}
+
+/* ---- transactions ---- */
+
+int produce_begin(struct produce *produce, const struct transaction *txn, struct error *err)
+{
+	const struct produce_known *known = &produce->config.known;
+
+	if (!outbox_empty(&produce->outbox))
+		return busy_error(err);
+	produce->txn = txn;
+	produce->number++;
+	produce->known = txn->commit < known->durable;
+	produce->maybe = txn->commit < known->head;
+	produce->opened = false;
+	produce->closing = false;
+	produce->index = 0;
+	produce->touched_count = 0;
+	return failpoint_reach(FP_CAPTURE_BEGIN, err);
+}
+
+/* The transactions that are read again must be those that Kafka has. */
+static int check_chain(struct produce *produce, struct error *err)
+{
+	const struct produce_known *known = &produce->config.known;
+	const struct transaction *txn = produce->txn;
+
+	if (produce->chained || txn->commit < known->begin_commit)
+		return 0;
+	if (txn->commit == known->begin_commit && strcmp(txn->id, known->begin_id) == 0) {
+		produce->chained = true;
+		return 0;
+	}
+	error_set(err, ERROR_GAP, "the log has transaction %s where Kafka's last transaction %s should be", txn->id,
+		known->begin_id);
+	return error_hint(err, "the source was set back or the choice of tables was changed while events were under way: undo "
+			       "that, or start anew with another topic_prefix");
+}
+
+/* The transaction has an event: it takes part in the chain. */
+static int open_transaction(struct produce *produce, struct error *err)
+{
+	if (check_chain(produce, err) < 0)
+		return -1;
+	produce->token = flight_open(produce->config.flight, produce->txn);
+	produce->opened = true;
+	if (produce->txn->commit <= produce->config.known.begin_commit) {
+		produce->figures.duplicates++;
+		return 0;
+	}
+	own_reset(produce);
+	if (encoder_begin(produce->config.encoder, produce->txn, produce->now_us, &produce->key, &produce->value, err) < 0)
+		return -1;
+	return own_add(produce, produce->transactions, produce->token, FAILPOINT_COUNT, FAILPOINT_COUNT, err);
+}
+
+static int add_end(struct produce *produce, struct error *err)
+{
+	own_reset(produce);
+	for (size_t i = 0; i < produce->touched_count; i++)
+		produce->counts[i] = (struct transaction_count){ produce->touched[i]->collection, produce->touched[i]->events };
+	if (encoder_end(produce->config.encoder, produce->txn, produce->previous_id, produce->counts,
+		    produce->touched_count, produce->index, produce->now_us, &produce->key, &produce->value, err) < 0)
+		return error_prefix(err, "end of transaction %s", produce->txn->id);
+	return own_add(produce, produce->transactions, produce->token, FP_CAPTURE_END_BEFORE, FP_CAPTURE_END, err);
+}
+
+int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *err)
+{
+	const struct transaction *txn = produce->txn;
+
+	if (!outbox_empty(&produce->outbox))
+		return busy_error(err);
+	*ret_upto = 0;
+	if (!produce->opened) {
+		if (flight_progress(produce->config.flight, txn->end))
+			*ret_upto = txn->end;
+		return 0;
+	}
+	if (txn->commit <= produce->config.known.end_commit)
+		produce->figures.duplicates++;
+	else if (add_end(produce, err) < 0)
+		return -1;
+	produce->closing = true;
+	produce->previous_commit = txn->commit;
+	memcpy(produce->previous_id, txn->id, sizeof produce->previous_id);
+	return 0;
+}
+
+/* ---- changes ---- */
+
+static int count_event(struct produce *produce, struct produce_topic *topic, struct change *chg, struct error *err)
+{
+	if (topic->counted_in != produce->number) {
+		if (produce->touched_count == produce->touched_room) {
+			size_t room = produce->touched_room == 0 ? 16 : produce->touched_room * 2;
+			struct produce_topic **touched;
+			struct transaction_count *counts;
+
+			touched = reallocarray(produce->touched, room, sizeof(struct produce_topic *));
+			if (touched != NULL)
+				produce->touched = touched;
+			counts = reallocarray(produce->counts, room, sizeof *counts);
+			if (counts != NULL)
+				produce->counts = counts;
+			if (touched == NULL || counts == NULL)
+				return error_set(err, ERROR_RETRY, "out of memory for %zu tables", room);
+			produce->touched_room = room;
+		}
+		produce->touched[produce->touched_count++] = topic;
+		topic->counted_in = produce->number;
+		topic->events = 0;
+	}
+	chg->index = ++produce->index;
+	chg->table_index = ++topic->events;
+	return 0;
+}
+
+enum there { THERE_NOT, THERE_WITHOUT_TOMBSTONE, THERE };
+
+/* Whether the partition has this event already. */
+static enum there is_there(const struct produce *produce, const struct produce_topic *topic, int32_t partition,
+	const struct change *chg)
+{
+	const struct produce_tail *tail;
+	int order;
+
+	if (!produce->maybe || topic->tails == NULL)
+		return THERE_NOT;
+	tail = &topic->tails[partition];
+	order = position_compare(produce->txn->commit, chg->index, tail->commit, tail->index);
+	if (order > 0)
+		return THERE_NOT;
+	return order == 0 && tail->bare_delete ? THERE_WITHOUT_TOMBSTONE : THERE;
+}
+
+static int too_large(const struct produce *produce, size_t size, struct error *err)
+{
+	error_set(err, ERROR_DATA, "the event has %zu bytes, more than the %zu that are carried", size,
+		produce->config.row_max);
+	return error_hint(err, "up to %zu bytes are possible with a larger queue_size; or leave the table or its column out of "
+			       "the publication", PRODUCE_ROW_MAX);
+}
+
+/* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */
+static int add_event(struct produce *produce, struct produce_shape *shape, const struct change *chg,
+	struct outbox_piece key, const char *header, struct outbox_piece header_value, int before, struct error *err)
+{
+	struct produce_topic *topic = shape->topic;
+	bool keyed = key.len > 0;
+	int32_t partition = keyed ? kafka_partition(produce->outbox.bytes.data + key.at, key.len, topic->partitions) : 0;
+	enum there there = is_there(produce, topic, partition, chg);
+	struct outbox_record *record;
+
+	if (there == THERE_NOT) {
+		size_t at = produce->outbox.bytes.len;
+
+		if (encoder_change(shape->encoder, chg, produce->txn, produce->previous_commit, produce->now_us,
+			    &produce->outbox.bytes, err) < 0 ||
+			buf_check(&produce->outbox.bytes, "event", err) < 0)
+			return -1;
+		if (key.len + produce->outbox.bytes.len - at > produce->config.row_max)
+			return too_large(produce, key.len + produce->outbox.bytes.len - at, err);
+		record = outbox_add(&produce->outbox, topic->handle, partition, produce->token);
+		if (record == NULL)
+			return error_set(err, ERROR_BUG, "too many records for one item of the log");
+		record->keyed = keyed;
+		record->key = key;
+		record->valued = true;
+		record->value = piece_since(produce, at);
+		record->header = header;
+		record->header_value = header_value;
+		record->before = before;
+		record->after = FP_CAPTURE_CHANGE;
+		produce->figures.rows++;
+	} else {
+		produce->figures.duplicates++;
+	}
+	if (chg->op != CHANGE_DELETE || !keyed || !produce->config.tombstones || there == THERE)
+		return 0;
+	record = outbox_add(&produce->outbox, topic->handle, partition, produce->token);
+	if (record == NULL)
+		return error_set(err, ERROR_BUG, "too many records for one item of the log");
+	record->keyed = true;
+	record->key = key;
+	record->before = FP_CAPTURE_TOMBSTONE;
+	return 0;
+}
+
+static int add_key(struct produce *produce, const struct produce_shape *shape, const struct value *row,
+	struct outbox_piece *ret_key, struct error *err)
+{
+	size_t at = produce->outbox.bytes.len;
+
+	if (encoder_key(shape->encoder, row, &produce->outbox.bytes, err) < 0 ||
+		buf_check(&produce->outbox.bytes, "key", err) < 0)
+		return -1;
+	*ret_key = piece_since(produce, at);
+	return 0;
+}
+
+/* The row's key changed: Debezium's contract has the old row deleted and a new one created, each naming the other's key in a header. */
+static int add_move(struct produce *produce, struct produce_shape *shape, const struct change *chg,
+	struct outbox_piece old_key, struct outbox_piece new_key, struct error *err)
+{
+	struct change half = *chg;
+
+	half.op = CHANGE_DELETE;
+	half.after = NULL;
+	if (count_event(produce, shape->topic, &half, err) < 0 ||
+		add_event(produce, shape, &half, old_key, "__debezium.newkey", new_key, FAILPOINT_COUNT, err) < 0)
+		return -1;
+	half.op = CHANGE_INSERT;
+	half.before = NULL;
+	half.before_is_key = false;
+	half.after = chg->after;
+	if (count_event(produce, shape->topic, &half, err) < 0)
+		return -1;
+	return add_event(produce, shape, &half, new_key, "__debezium.oldkey", old_key, FP_CAPTURE_MOVE, err);
+}
+
+static int add_change(struct produce *produce, struct produce_shape *shape, struct change *chg, struct error *err)
+{
+	const struct value *row = chg->op == CHANGE_DELETE ? chg->before : chg->after;
+	struct outbox_piece key = { 0, 0 }, old_key;
+	const struct outbox_piece none = { 0, 0 };
+
+	if (row != NULL && chg->table->key_count > 0) {
+		if (add_key(produce, shape, row, &key, err) < 0)
+			return -1;
+		if (chg->op == CHANGE_UPDATE && chg->before != NULL) {
+			const char *bytes;
+
+			if (add_key(produce, shape, chg->before, &old_key, err) < 0)
+				return -1;
+			bytes = produce->outbox.bytes.data;
+			if (key.len != old_key.len || memcmp(bytes + key.at, bytes + old_key.at, key.len) != 0)
+				return add_move(produce, shape, chg, old_key, key, err);
+		}
+	}
+	if (count_event(produce, shape->topic, chg, err) < 0)
+		return -1;
+	return add_event(produce, shape, chg, key, NULL, none, FAILPOINT_COUNT, err);
+}
+
+int produce_change(struct produce *produce, struct change *chg, struct error *err)
+{
+	struct produce_shape *shape;
+
+	if (!outbox_empty(&produce->outbox))
+		return busy_error(err);
+	if (produce->txn == NULL)
+		return error_set(err, ERROR_BUG, "a change outside of every transaction");
+	if (produce->known) {
+		produce->figures.duplicates++;
+		return 0;
+	}
+	if (!produce->opened && open_transaction(produce, err) < 0)
+		return -1;
+	if (topics_shape(&produce->topics, chg->table, produce->txn->commit, &shape, err) < 0)
+		return -1;
+	if (add_change(produce, shape, chg, err) < 0)
+		return failed_at(produce, chg, err);
+	return 0;
+}
+
+/* ---- the agent's own records ---- */
+
+int produce_heartbeat(struct produce *produce, int64_t source_us, uint64_t lsn, struct error *err)
+{
+	if (!outbox_empty(&produce->outbox))
+		return busy_error(err);
+	own_reset(produce);
+	if (encoder_heartbeat(produce->config.encoder, source_us, lsn, &produce->key, &produce->value, err) < 0)
+		return -1;
+	return own_add(produce, produce->heartbeats, PRODUCE_TOKEN_HEARTBEAT, FAILPOINT_COUNT, FAILPOINT_COUNT, err);
+}
+
+int produce_position(struct produce *produce, const struct codec_position *position, struct error *err)
+{
+	if (!outbox_empty(&produce->outbox))
+		return busy_error(err);
+	own_reset(produce);
+	if (encoder_position(produce->config.encoder, position, &produce->key, &produce->value, err) < 0)
+		return -1;
+	return own_add(produce, produce->positions, PRODUCE_TOKEN_POSITION, FAILPOINT_COUNT, FP_CAPTURE_POSITION, err);
+}
+
+/* ---- handing over ---- */
+
+int produce_flush(struct produce *produce, struct error *err)
+{
+	int done = outbox_flush(&produce->outbox, produce->config.producer, produce->config.flight, err);
+
+	produce->figures.bytes += produce->outbox.handed_bytes;
+	produce->outbox.handed_bytes = 0;
+	if (done == 1 && produce->closing) {
+		produce->closing = false;
+		produce->opened = false;
+		flight_close(produce->config.flight, produce->token, produce->txn);
+	}
+	return done;
+}
+
+void produce_discard(struct produce *produce)
+{
+	outbox_reset(&produce->outbox);
+	produce->closing = false;
+}

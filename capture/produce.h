@@ -1,0 +1,112 @@
+/*
+ * produce.h: changes of a log -> records of Kafka, each exactly once, whatever was produced before the last restart.
+ *
+ *   begin ──► (nothing yet: a transaction without events of ours leaves no trace)
+ *   first change ──► BEGIN in <prefix>.transaction
+ *   each change  ──► its event; a delete also a tombstone; a key change: delete, tombstone, create
+ *   commit ──► END with the counts per table
+ *
+ * How a restart repeats nothing: the position of an event is (commit, index), the same in each run, and rises strictly in each partition.
+ * Where the log is read again, an event at or below the last one of its partition is there already and is left out, as are BEGIN and END at or
+ * below the last ones of the transaction topic. Per partition what Kafka has is a prefix of what it is to have (idempotent producer, no gaps),
+ * so what is left out is exactly what is there.
+ *
+ * The functions that take something from the log only fill the outbox; produce_flush() hands it over. So nothing here ever waits, except at the
+ * first sight of a table's shape (topic, schemas, the partitions' tails). The outbox must be empty when something new is put in.
+ * One thread.
+ */
+#ifndef TAILRACE_CAPTURE_PRODUCE_H
+#define TAILRACE_CAPTURE_PRODUCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/produce_flight.h"
+#include "lib/base/error.h"
+#include "lib/change/change.h"
+#include "lib/codec/codec.h"
+#include "lib/kafka/kafka.h"
+
+/* The largest row that is carried: key and value of one event together. */
+#define PRODUCE_ROW_MAX ((size_t)20 << 20)
+/* What the topics and the producer must take for that: the row, its headers and the batch around it. */
+#define PRODUCE_MESSAGE_MAX (PRODUCE_ROW_MAX + ((size_t)1 << 20))
+
+/* Tokens of records that are of no transaction (flight.h counts its own up from 1). */
+#define PRODUCE_TOKEN_POSITION UINT64_MAX
+#define PRODUCE_TOKEN_HEARTBEAT (UINT64_MAX - 1)
+
+/* Names of the agent's own topics; buf is at least PRODUCE_TOPIC_MAX bytes. */
+#define PRODUCE_TOPIC_MAX 250
+enum produce_topic_kind { PRODUCE_TRANSACTIONS, PRODUCE_HEARTBEATS, PRODUCE_POSITIONS };
+const char *produce_topic_name(const char *prefix, enum produce_topic_kind kind, char *buf);
+
+/* The last event of a partition. */
+struct produce_tail {
+	uint64_t commit; /* 0: there is none */
+	uint64_t index;
+	bool bare_delete; /* it is a delete that no tombstone follows */
+};
+
+/* What was in Kafka before this run; the log is read again from somewhere at or before it. */
+struct produce_known {
+	uint64_t durable;         /* transactions that commit before this are complete in Kafka: left out as a whole */
+	uint64_t head;            /* no record in Kafka is of a transaction that commits at or behind this */
+	uint64_t end_commit;      /* of the last END, 0: none */
+	uint64_t begin_commit;    /* of the last BEGIN, 0: none; never below end_commit */
+	char begin_id[TRANSACTION_ID_MAX];
+	bool begin_in_log;        /* that transaction must come out of the log again */
+	char previous_id[TRANSACTION_ID_MAX]; /* the last transaction before `durable`, "": none */
+	uint64_t previous_commit;
+};
+
+struct produce_config {
+	const char *prefix;
+	int partitions, replication_factor; /* of topics that are made */
+	bool tombstones;
+	size_t row_max; /* at most PRODUCE_ROW_MAX */
+	struct kafka_admin *admin;
+	struct kafka_producer *producer;
+	struct encoder *encoder;
+	struct flight *flight;
+	struct produce_known known;
+	/* Reads the end of a partition of an event topic, that may hold something. */
+	int (*tail)(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err);
+	void *tail_context;
+};
+
+struct produce;
+
+struct produce_figures {
+	uint64_t rows;       /* events handed over */
+	uint64_t bytes;      /* keys and values handed over */
+	uint64_t duplicates; /* events, BEGINs and ENDs left out because Kafka has them */
+};
+
+/* Copies the struct, not what it points to. */
+int produce_new(const struct produce_config *config, struct produce **ret_produce, struct error *err);
+void produce_free(struct produce *produce);
+
+/* Wall time for what is encoded next; once a batch is enough. */
+void produce_time(struct produce *produce, int64_t wall_us);
+
+/* The transaction must stay until the next begin. */
+int produce_begin(struct produce *produce, const struct transaction *txn, struct error *err);
+/* Sets chg's index and table_index. */
+int produce_change(struct produce *produce, struct change *chg, struct error *err);
+/*
+ * txn->end is known now. *ret_upto is set if the transaction had nothing for Kafka and nothing is under way: then everything up to there is durable;
+ * else to 0.
+ */
+int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *err);
+int produce_heartbeat(struct produce *produce, int64_t source_us, uint64_t lsn, struct error *err);
+int produce_position(struct produce *produce, const struct codec_position *position, struct error *err);
+
+/* 1: the outbox is empty; 0: Kafka's queue is full, call again; -1: err. */
+int produce_flush(struct produce *produce, struct error *err);
+/* Drops what is in the outbox: for the end of a run in mid-transaction. */
+void produce_discard(struct produce *produce);
+
+const struct produce_figures *produce_figures(const struct produce *produce);
+
+#endif

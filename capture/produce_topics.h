@@ -1,0 +1,52 @@
+/*
+ * produce_topics.h: the event topics and what is known of each: its table, its partitions, their tails, the count for END.
+ *
+ * A topic is made known (and created, if need be) at the first sight of its table. Several shapes of one table share its topic; two tables whose
+ * names become one topic name are refused. One thread.
+ */
+#ifndef TAILRACE_CAPTURE_PRODUCE_TOPICS_H
+#define TAILRACE_CAPTURE_PRODUCE_TOPICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/produce.h"
+
+/* Most tables with events in one run. */
+#define TOPICS_MAX ((size_t)100000)
+
+struct produce_topic {
+	struct kafka_topic *handle;
+	char *name;       /* of the topic */
+	char *collection; /* "schema.table" as the source spells it */
+	int partitions;
+	struct produce_tail *tails; /* one a partition; NULL: nothing of what is read now can be there */
+	uint64_t counted_in;        /* number of the transaction that `events` counts for */
+	uint64_t events;
+};
+
+/* One shape of a table. */
+struct produce_shape {
+	struct produce_topic *topic;
+	struct encoder_table *encoder;
+};
+
+struct produce_topics {
+	const struct produce_config *config;
+	struct produce_topic **sorted; /* by name */
+	size_t count, room;
+	struct produce_shape *shapes; /* by struct table's slot */
+	size_t shape_room;
+};
+
+void topics_init(struct produce_topics *topics, const struct produce_config *config);
+void topics_release(struct produce_topics *topics);
+/*
+ * What is known of this shape. commit: of the transaction in which it is met; the partitions' tails are read if that may be in Kafka
+ * already. May wait for Kafka at the first sight. ERROR_CONFIG for two tables with one topic name; ERROR_GAP for a topic that is ahead of the log.
+ */
+int topics_shape(struct produce_topics *topics, const struct table *table, uint64_t commit,
+	struct produce_shape **ret_shape, struct error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * resume.h: what Kafka has of this source when a capture agent starts, and whether the log goes on from there.
+ *
+ *   position record   everything before `confirmed` is durable; which log, which transaction was the last
+ *   transaction topic the last BEGIN and END
+ *   event topics      per partition the last event and whether a delete's tombstone is missing (read when the table is first met)
+ *
+ * Read only after the slot is ours and the producer of an earlier try is gone, so that nobody else adds to it.
+ * One thread; may wait for Kafka.
+ */
+#ifndef TAILRACE_CAPTURE_RESUME_H
+#define TAILRACE_CAPTURE_RESUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/produce.h"
+#include "lib/base/error.h"
+#include "lib/codec/codec.h"
+#include "lib/kafka/kafka.h"
+
+struct resume_reader {
+	const struct kafka_config *kafka;
+	struct kafka_admin *admin;
+	struct decoder *decoder;
+	const char *prefix;
+};
+
+struct resume_point {
+	bool has_position;
+	struct codec_position position;
+	bool has_end;
+	uint64_t end_commit;
+	char end_id[TRANSACTION_ID_MAX];
+	char end_log[POSITION_LOG_MAX];
+	uint64_t begin_commit; /* of the last BEGIN, or of the last END if that is newer; 0: none */
+	char begin_id[TRANSACTION_ID_MAX];
+	bool expired; /* the transaction topic had records, but keeps none by now */
+	uint64_t epoch; /* highest that was used */
+};
+
+/* Whether Kafka holds anything of this source. */
+bool resume_has_history(const struct resume_point *point);
+
+/* Makes the transaction, heartbeat and position topics unless they are there. ERROR_CONFIG if one has more than one partition. */
+int resume_topics(const struct resume_reader *reader, int replication_factor, struct error *err);
+int resume_read(const struct resume_reader *reader, struct resume_point *ret_point, struct error *err);
+
+/* The log as the source tells it, after its stream was started. */
+struct resume_log {
+	const char *log;    /* identity */
+	uint64_t confirmed; /* the slot's */
+	uint64_t head;
+};
+
+/*
+ * Compares the two. 0 and what the producer must know, or a named stop, ERROR_GAP: another log; the slot or the log behind or ahead of what
+ * Kafka has; records missing in Kafka.
+ */
+int resume_compare(const struct resume_point *point, const struct resume_log *log, struct produce_known *ret_known,
+	struct error *err);
+
+/* produce_config's tail(); context: the reader. */
+int resume_tail(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * encode_mark.c: messages that belong to no table: BEGIN and END of transactions, heartbeats, positions.
+ *
+ * Their records are fixed (schemas/), so each is a row of puts in the order of its fields.
+ */
+#include <string.h>
+
+#include "lib/codec/encoder.h"
+
+#include "lib/codec/names.h"
+
+#define TOPIC_NAME_MAX 512
+
+int encoder_register_fixed(struct encoder *encoder, struct error *err)
+{
+	static const struct {
+		const char *topic;
+		enum schema_fixed key, value;
+	} topics[] = {
+		{ "transaction", SCHEMA_TRANSACTION_KEY, SCHEMA_TRANSACTION_VALUE },
+		{ "heartbeat", SCHEMA_HEARTBEAT_KEY, SCHEMA_HEARTBEAT_VALUE },
+		{ "position", SCHEMA_POSITION_KEY, SCHEMA_POSITION_VALUE },
+	};
+	struct buf topic;
+	int rc = -1;
+
+	buf_init(&topic, TOPIC_NAME_MAX);
+	for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+		buf_reset(&topic);
+		names_append_kafka(&topic, encoder->prefix);
+		buf_printf(&topic, ".%s", topics[i].topic);
+		if (buf_check(&topic, "the topic's name", err) < 0 ||
+			encoder_register(encoder, buf_cstr(&topic), true, schema_fixed(topics[i].key),
+				encoder->wire[topics[i].key], err) < 0 ||
+			encoder_register(encoder, buf_cstr(&topic), false, schema_fixed(topics[i].value),
+				encoder->wire[topics[i].value], err) < 0)
+			goto out;
+	}
+	rc = 0;
+out:
+	buf_release(&topic);
+	return rc;
+}
+
+/* Room for a message whose fields need at most `body` bytes, its five first bytes written; NULL and err. */
+static unsigned char *message_start(const struct encoder *encoder, enum schema_fixed which, size_t body, struct buf *out,
+	struct error *err)
+{
+	unsigned char *at = (unsigned char *)buf_room(out, AVRO_WIRE_HEADER + body);
+
+	if (at == NULL) {
+		(void)buf_check(out, "the message", err);
+		return NULL;
+	}
+	return avro_put_raw(at, encoder->wire[which], AVRO_WIRE_HEADER);
+}
+
+static void message_end(struct buf *out, const unsigned char *at)
+{
+	out->len = (size_t)((const char *)at - out->data);
+}
+
+/* A key of one string. */
+static int put_key(const struct encoder *encoder, enum schema_fixed which, const char *text, struct buf *key,
+	struct error *err)
+{
+	unsigned char *at = message_start(encoder, which, AVRO_LONG_MAX + strlen(text), key, err);
+
+	if (at == NULL)
+		return -1;
+	message_end(key, avro_put_str(at, text));
+	return 0;
+}
+
+static unsigned char *put_optional_long(unsigned char *at, int64_t number)
+{
+	return avro_put_long(avro_put_branch(at, 1), number);
+}
+
+/* The source's time of the commit, or ours where it has none. */
+static int64_t boundary_us(const struct transaction *txn, int64_t now_us)
+{
+	return txn->commit_us != 0 ? txn->commit_us : now_us;
+}
+
+static int64_t us_to_ms(int64_t us)
+{
+	return us / 1000 - (us % 1000 < 0);
+}
+
+int encoder_begin(struct encoder *encoder, const struct transaction *txn, int64_t now_us, struct buf *key,
+	struct buf *value, struct error *err)
+{
+	int64_t us = boundary_us(txn, now_us);
+	unsigned char *at;
+
+	if (put_key(encoder, SCHEMA_TRANSACTION_KEY, txn->id, key, err) < 0)
+		return -1;
+	at = message_start(encoder, SCHEMA_TRANSACTION_VALUE, 8 * AVRO_LONG_MAX + strlen(txn->id), value, err);
+	if (at == NULL)
+		return -1;
+	at = avro_put_str(at, "BEGIN");
+	at = avro_put_str(at, txn->id);
+	at = avro_put_branch(at, 0); /* event_count */
+	at = avro_put_branch(at, 0); /* data_collections */
+	at = avro_put_long(at, us_to_ms(us));
+	memset(at, 0, 3); /* previous, log, epoch: null */
+	message_end(value, put_optional_long(at + 3, us));
+	return 0;
+}
+
+int encoder_end(struct encoder *encoder, const struct transaction *txn, const char *previous_id,
+	const struct transaction_count *counts, size_t count, uint64_t events, int64_t now_us, struct buf *key,
+	struct buf *value, struct error *err)
+{
+	size_t bound = 16 * AVRO_LONG_MAX + strlen(txn->id) + strlen(previous_id) + strlen(encoder->log);
+	int64_t us = boundary_us(txn, now_us);
+	unsigned char *at;
+
+	for (size_t i = 0; i < count; i++)
+		bound += 2 * AVRO_LONG_MAX + strlen(counts[i].collection);
+	if (put_key(encoder, SCHEMA_TRANSACTION_KEY, txn->id, key, err) < 0)
+		return -1;
+	at = message_start(encoder, SCHEMA_TRANSACTION_VALUE, bound, value, err);
+	if (at == NULL)
+		return -1;
+	at = avro_put_str(at, "END");
+	at = avro_put_str(at, txn->id);
+	at = put_optional_long(at, (int64_t)events);
+	at = avro_put_branch(at, 1);
+	if (count > 0)
+		at = avro_put_long(at, (int64_t)count);
+	for (size_t i = 0; i < count; i++)
+		at = avro_put_long(avro_put_str(at, counts[i].collection), (int64_t)counts[i].events);
+	at = avro_put_long(at, 0);
+	at = avro_put_long(at, us_to_ms(us));
+	at = avro_put_str(avro_put_branch(at, 1), previous_id);
+	at = avro_put_str(avro_put_branch(at, 1), encoder->log);
+	at = put_optional_long(at, (int64_t)encoder->epoch);
+	message_end(value, put_optional_long(at, us));
+	return 0;
+}
+
+int encoder_heartbeat(struct encoder *encoder, int64_t source_us, uint64_t lsn, struct buf *key, struct buf *value,
+	struct error *err)
+{
+	unsigned char *at;
+
+	if (put_key(encoder, SCHEMA_HEARTBEAT_KEY, encoder->prefix, key, err) < 0)
+		return -1;
+	at = message_start(encoder, SCHEMA_HEARTBEAT_VALUE, 4 * AVRO_LONG_MAX, value, err);
+	if (at == NULL)
+		return -1;
+	at = avro_put_long(at, us_to_ms(source_us));
+	at = put_optional_long(at, source_us);
+	message_end(value, put_optional_long(at, (int64_t)lsn));
+	return 0;
+}
+
+int encoder_position(struct encoder *encoder, const struct codec_position *pos, struct buf *key, struct buf *value,
+	struct error *err)
+{
+	unsigned char *at;
+
+	if (put_key(encoder, SCHEMA_POSITION_KEY, encoder->prefix, key, err) < 0)
+		return -1;
+	at = message_start(encoder, SCHEMA_POSITION_VALUE, 6 * AVRO_LONG_MAX + sizeof pos->log + sizeof pos->transaction_id,
+		value, err);
+	if (at == NULL)
+		return -1;
+	at = avro_put_str(at, pos->log);
+	at = avro_put_str(at, pos->transaction_id);
+	at = avro_put_long(at, (int64_t)pos->commit);
+	at = avro_put_long(at, (int64_t)pos->confirmed);
+	at = avro_put_long(at, (int64_t)pos->epoch);
+	message_end(value, avro_put_long(at, pos->wall_us));
+	return 0;
+}

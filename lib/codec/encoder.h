@@ -1,0 +1,50 @@
+/*
+ * encoder.h: what encoder.c (changes) and encode_mark.c (marks, heartbeats, positions) share. Public: codec.h.
+ */
+#ifndef TAILRACE_CODEC_ENCODER_H
+#define TAILRACE_CODEC_ENCODER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/codec/avro.h"
+#include "lib/codec/codec.h"
+#include "lib/codec/schema.h"
+
+/* Most bytes that a prefix, a database's or a connector's name may have: PostgreSQL has 63, a topic 249. */
+#define ENCODER_NAME_MAX 1024
+
+/* Everything that all events of one transaction have in common, encoded once. */
+struct transaction_bytes {
+	bool valid;
+	uint64_t commit, xid, previous;
+	int64_t commit_us;
+	char id[TRANSACTION_ID_MAX];
+	unsigned char source_ts_ms[AVRO_LONG_MAX];
+	unsigned char source_ts[2 * (1 + AVRO_LONG_MAX)]; /* ts_us, ts_ns with their branches */
+	unsigned char txid[1 + AVRO_LONG_MAX];
+	char sequence[32]; /* ["<previous>"," */
+	unsigned char block[1 + AVRO_LONG_MAX + TRANSACTION_ID_MAX]; /* branch of `transaction`, id */
+	size_t source_ts_ms_len, source_ts_len, txid_len, sequence_len, block_len;
+};
+
+struct encoder {
+	const struct codec_schemas *schemas;
+	char *prefix;
+	char *log;
+	uint64_t epoch;
+	unsigned char *source_head; /* version, connector, name, encoded */
+	size_t source_head_len;
+	unsigned char *source_db;
+	size_t source_db_len;
+	unsigned char wire[SCHEMA_FIXED_COUNT][AVRO_WIRE_HEADER];
+	struct transaction_bytes txn;
+};
+
+/* Registers the schema and fills the five bytes that go before each message of it. */
+int encoder_register(struct encoder *encoder, const char *topic, bool key, const char *schema,
+	unsigned char ret_wire[AVRO_WIRE_HEADER], struct error *err);
+/* The schemas that do not depend on a table. */
+int encoder_register_fixed(struct encoder *encoder, struct error *err);
+
+#endif
