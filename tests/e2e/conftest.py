@@ -1,0 +1,100 @@
+"""End-to-end tests: three real servers for the whole session; each test has databases, a topic prefix and agents of its own."""
+import itertools
+import os
+
+import pytest
+
+from harness import Stack, config
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("servers")) as stack:
+        stack.source, stack.target, stack.crm_kafka = stack.postgres("source"), stack.postgres("target"), stack.kafka("kafka")
+        stack.start(stack.source, stack.target, stack.crm_kafka)
+        yield stack
+
+
+class Pipe:
+    """A source database, a target database and both agents for one test."""
+
+    def __init__(self, stack, servers):
+        self.stack, self.number = stack, next(NUMBERS)
+        self.source, self.target, self.kafka = servers.source, servers.target, servers.crm_kafka
+        self.prefix = self.dbname = f"t{self.number}"
+        self.capture = self.apply = None
+        for server in (self.source, self.target):
+            server.createdb(self.dbname)
+
+    def at_source(self, sql, parameters=None):
+        self.source.execute(sql, parameters, dbname=self.dbname)
+
+    def at_target(self, sql, parameters=None):
+        self.target.execute(sql, parameters, dbname=self.dbname)
+
+    def both(self, sql):
+        self.at_source(sql)
+        self.at_target(sql)
+
+    def capture_config(self, **more):
+        settings = {"slot_name": f"slot_{self.dbname}", "publication_name": "p", "publication_create": "filtered",
+                    "heartbeat_interval": "1s", "name": f"c{self.number}", **more}
+        return config.capture_config(self.source, self.kafka, topic_prefix=self.prefix, dbname=self.dbname,
+                                     **settings)
+
+    def apply_config(self, **more):
+        settings = {"heartbeat_interval": "1s", "name": f"a{self.number}", **more}
+        return config.apply_config(self.target, self.kafka, topic_prefix=self.prefix, dbname=self.dbname, **settings)
+
+    def make_capture(self, **more):
+        self.capture = self.stack.agent("capture", self.capture_config(**more))
+        return self.capture
+
+    def make_apply(self, **more):
+        self.apply = self.stack.agent("apply", self.apply_config(**more))
+        return self.apply
+
+    def start(self, capture=None, apply=None):
+        self.make_capture(**(capture or {})).start()
+        self.capture.wait_state("streaming", timeout=30)
+        self.make_apply(**(apply or {})).start()
+        self.apply.wait_state("applying", timeout=30)
+        return self
+
+    def rows(self, server, table, order="1"):
+        return server.query(f"SELECT t::text FROM {table} t ORDER BY {order}", dbname=self.dbname)
+
+    def wait_equal(self, table, target_table=None, timeout=30, order="1"):
+        """Waits until the target's table has exactly the source's rows; returns them."""
+        wanted = self.rows(self.source, table, order)
+        from harness import wait_until
+        try:
+            wait_until(lambda: self.rows(self.target, target_table or table, order) == wanted, timeout,
+                       f"{table} to be equal")
+        except AssertionError:
+            assert self.rows(self.target, target_table or table, order) == wanted
+        return wanted
+
+    def topic(self, table):
+        return self.kafka.read_topic(f"{self.prefix}.{table}")
+
+
+@pytest.fixture
+def pipe(tmp_path_factory, servers, request):
+    with Stack(tmp_path_factory.mktemp("p")) as stack:
+        pipe = Pipe(stack, servers)
+        yield pipe
+        for agent in (pipe.capture, pipe.apply):
+            if agent is not None:
+                text = agent.log_text()
+                assert "AddressSanitizer" not in text and "runtime error" not in text
+        if request.session.testsfailed and os.environ.get("TAILRACE_KEEP"):
+            stack.keep = True
+    pipe.source.execute(f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '{pipe.dbname}'"
+                        " AND active_pid IS NOT NULL")
+    from harness import wait_until
+    wait_until(lambda: not pipe.source.query("SELECT 1 FROM pg_replication_slots WHERE active AND database = %s",
+                                             (pipe.dbname,)), 10, "slots to be free")
+    pipe.source.execute(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{pipe.dbname}'")
