@@ -2,15 +2,17 @@
  * consume.c: from topics to heads.
  *
  *  1. List the topics "<prefix>.*"; all but transaction, heartbeat and position carry changes.
- *  2. Which table a change topic carries is said by its events, not by its name: names are reduced to Kafka's alphabet. So look at the
- *     newest event of each topic once. That also gives the newest shape, which the caller checks against the target.
- *     An empty topic goes by its name; if the lists miss the table for that, step 6 brings it in.
- *  3. Each partition begins at its stored offset, or without one at its first record. A stored offset that the partition does
- *     not have any more is a gap. The heartbeat topic begins at its end: old heartbeats say nothing.
- *  4. Fetch. Each partition has a bounded queue in the client; of each, one message at most is decoded, in an arena of its own.
+ *  2. Which table a change topic carries is said by its events, not by its name: names are reduced to Kafka's alphabet.
+ *     So look at the newest event of each topic once. That also gives the newest shape, which the caller checks against
+ *     the target. An empty topic goes by its name; if the lists miss the table for that, step 6 brings it in.
+ *  3. Each partition begins at its stored offset, or without one at its first record. A stored offset that the
+ *     partition does not have any more is a gap. The heartbeat topic begins at its end: old heartbeats say nothing.
+ *  4. Fetch. Each partition has a bounded queue in the client; of each, one message at most is decoded, in an arena of
+ *     its own.
  *  5. pop() moves the offset. The offsets become durable with the target's commit, nowhere else.
- *  6. An END may name a table whose topic is new, and a topic may get partitions. Adding to a running consumer would need another
- *     way of finding where to begin; instead this consume says that it is stale, and the one made after it, from the same offsets, knows.
+ *  6. An END may name a table whose topic is new, and a topic may get partitions. Adding to a running consumer would
+ *     need another way of finding where to begin; instead this consume says that it is stale, and the one made after
+ *     it, from the same offsets, knows.
  */
 #include "apply/consume.h"
 
@@ -43,6 +45,7 @@ struct topic {
 	char *name;
 	int *handles;
 	size_t count;
+	bool asked; /* by an END: it is known to be ours */
 };
 
 struct partition {
@@ -142,31 +145,38 @@ static int look_at(void *context, const struct kafka_message *message)
 	const struct consume_options *options = &look->con->options;
 	const struct table *table;
 	struct event event;
-	struct buf name;
+	struct buf own_name;
 	char collection[1024];
 
 	if (message->value == NULL)
 		return 0;
 	arena_reset(&look->arena);
-	/* What can not be read is not ours (another prefix that begins with this one), or is reported when it is its turn. */
 	if (decoder_event(options->decoder, message->key, message->key_len, message->value, message->value_len,
-		    &look->arena, &event, NULL) < 0)
-		return 0;
-	table = event.change.table;
-	buf_init(&name, 4096);
-	if (topic_of(look->con, table, &name, NULL) == 0 && strcmp(buf_cstr(&name), look->topic->name) == 0) {
-		(void)snprintf(collection, sizeof collection, "%s.%s", table->schema, table->name);
+		    &look->arena, &event, look->err) < 0) {
+		/*
+		 * Of another prefix that begins with ours; or broken, then it is wanted by an END and reported when it
+		 * is its turn.
+		 */
+		look->failed = look->err->class != ERROR_DATA;
 		look->topic->looked = true;
+		return 1;
+	}
+	table = event.change.table;
+	buf_init(&own_name, 4096);
+	look->topic->looked = true;
+	if (topic_of(look->con, table, &own_name, NULL) == 0 && strcmp(buf_cstr(&own_name), look->topic->name) == 0) {
+		(void)snprintf(collection, sizeof collection, "%s.%s", table->schema, table->name);
 		look->topic->carries = options->selected(options->context, collection);
 		if (look->topic->carries && options->shape != NULL)
 			look->failed = options->shape(options->context, table, look->err) < 0;
 	}
-	buf_release(&name);
+	buf_release(&own_name);
 	return 1;
 }
 
 /* 1: read this topic; 0: leave it; -1: err. */
-static int is_subscribed(struct consume *con, const char *name, int partitions, struct error *err)
+static int is_subscribed(struct consume *con, struct kafka_reader *reader, const char *name, int partitions,
+	struct error *err)
 {
 	const struct consume_options *options = &con->options;
 	struct known_topic *topic = known_topic(options->topics, name);
@@ -177,11 +187,12 @@ static int is_subscribed(struct consume *con, const char *name, int partitions, 
 		return out_of_memory(err);
 	arena_init(&look.arena, ARENA_MAX);
 	for (int i = 0; i < partitions && !topic->looked && rc == 0 && !look.failed; i++)
-		rc = kafka_tail(options->kafka, name, i, TAIL, look_at, &look, err);
+		rc = kafka_reader_tail(reader, name, i, TAIL, look_at, &look, err);
 	arena_release(&look.arena);
 	if (rc < 0)
 		return -1;
 	if (look.failed) {
+		topic->carries = false;
 		topic->looked = false; /* the next try checks again */
 		return -1;
 	}
@@ -222,10 +233,12 @@ static int first_offset(struct consume *con, const struct partition *part, const
 	}
 	if (stored >= 0 && (stored < low || stored > high)) {
 		(void)error_set(err, ERROR_GAP,
-			"%s: the target has applied everything before offset %" PRId64 ", but the partition now holds offsets %" PRId64
+			"%s: the target has applied everything before offset %" PRId64 ", but the partition now holds "
+				"offsets %" PRId64
 			" to %" PRId64,
 			part->name, stored, low, high);
-		return error_hint(err, stored < low ? "retention has removed events that were not applied: the table has to be copied anew"
+		return error_hint(err, stored < low ?
+			"retention has removed events that were not applied: the table has to be copied anew"
 						    : "the topic was made anew: the table has to be copied anew");
 	}
 	*ret_offset = stored >= 0 ? stored : low;
@@ -254,7 +267,8 @@ static int decode_event(struct consume *con, struct partition *part, struct erro
 	table = head->event.change.table;
 	if (head->event.change.op == CHANGE_DELETE)
 		head->key_leaves = kafka_message_header(message, "__debezium.newkey", &value, &len);
-	else if (head->event.change.op == CHANGE_INSERT && kafka_message_header(message, "__debezium.oldkey", &value, &len)) {
+	else if (head->event.change.op == CHANGE_INSERT && kafka_message_header(message, "__debezium.oldkey", &value,
+		&len)) {
 		row = arena_alloc(&part->arena, table->column_count * sizeof *row);
 		if (row == NULL)
 			return arena_error(&part->arena, err);
@@ -280,7 +294,8 @@ static int decode(struct consume *con, struct partition *part, struct error *err
 		return 0;
 	}
 	part->head.kind = ORDER_HEAD_MARK;
-	return decoder_mark(con->options.decoder, message->value, message->value_len, &part->arena, &part->head.mark, err);
+	return decoder_mark(con->options.decoder, message->value, message->value_len, &part->arena, &part->head.mark,
+		err);
 }
 
 static int peek(void *context, int handle, const struct order_head **ret_head, struct error *err)
@@ -324,7 +339,7 @@ static const char *name(void *context, int handle)
 	return con->partitions[handle].name;
 }
 
-static const struct topic *find_topic(const struct consume *con, const char *topic)
+static struct topic *find_topic(const struct consume *con, const char *topic)
 {
 	for (size_t i = 0; i < con->topic_count; i++)
 		if (strcmp(con->topics[i]->name, topic) == 0)
@@ -332,7 +347,10 @@ static const struct topic *find_topic(const struct consume *con, const char *top
 	return NULL;
 }
 
-/* Step 6: a selected table whose topic is not read. The first to notice makes this consume stale, the one made after it waits for the topic. */
+/*
+ * Step 6: a selected table whose topic is not read. The first to notice makes this consume stale, the one made after it
+ * waits for the topic.
+ */
 static int miss_topic(struct consume *con, const char *topic_name, const char *collection, struct error *err)
 {
 	struct known_topic *topic = known_topic(con->options.topics, topic_name);
@@ -344,7 +362,8 @@ static int miss_topic(struct consume *con, const char *topic_name, const char *c
 		con->stale = true;
 		return error_set(err, ERROR_RETRY, "topic %s is new", topic_name);
 	}
-	(void)error_set(err, ERROR_RETRY, "a transaction has events of %s, but there is no topic %s", collection, topic_name);
+	(void)error_set(err, ERROR_RETRY, "a transaction has events of %s, but there is no topic %s", collection,
+		topic_name);
 	return error_hint(err, "if the topic was deleted, its events are lost: copy the table anew, or exclude it");
 }
 
@@ -353,14 +372,15 @@ static int collection(void *context, const char *collection_name, const int **re
 {
 	struct consume *con = context;
 	const char *dot = strchr(collection_name, '.');
-	const struct topic *topic = NULL;
 	struct table table = { .schema = NULL };
+	struct topic *topic;
 	struct buf topic_name;
 	char *schema;
 	int rc = -1;
 
 	if (dot == NULL)
-		return error_set(err, ERROR_DATA, "the transaction topic names a table \"%s\" without a schema", collection_name);
+		return error_set(err, ERROR_DATA, "the transaction topic names a table \"%s\" without a schema",
+			collection_name);
 	if (!con->options.selected(con->options.context, collection_name))
 		return 0;
 	buf_init(&topic_name, 4096);
@@ -378,6 +398,7 @@ static int collection(void *context, const char *collection_name, const int **re
 		rc = miss_topic(con, buf_cstr(&topic_name), collection_name, err);
 		goto out;
 	}
+	topic->asked = true;
 	*ret_handles = topic->handles;
 	*ret_count = topic->count;
 	rc = 1;
@@ -388,7 +409,8 @@ out:
 }
 
 /* ---- opening ---- */
-static int add_partition(struct consume *con, struct topic *topic, int number, enum partition_kind kind, struct error *err)
+static int add_partition(struct consume *con, struct topic *topic, int number, enum partition_kind kind,
+	struct error *err)
 {
 	struct partition *part;
 	char text[320];
@@ -418,7 +440,8 @@ static int add_partition(struct consume *con, struct topic *topic, int number, e
 	return 0;
 }
 
-static int add_topic(struct consume *con, const char *topic_name, int partitions, enum partition_kind kind, struct error *err)
+static int add_topic(struct consume *con, const char *topic_name, int partitions, enum partition_kind kind,
+	struct error *err)
 {
 	struct topic **more = realloc(con->topics, (con->topic_count + 1) * sizeof(struct topic *));
 	struct topic *topic;
@@ -458,7 +481,8 @@ static int add_own_topics(struct consume *con, struct error *err)
 		return -1;
 	if (partitions == 0) {
 		(void)error_set(err, ERROR_RETRY, "there is no topic %s", text);
-		return error_hint(err, "start the capture agent with topic_prefix \"%s\"; it makes the topic", con->options.prefix);
+		return error_hint(err, "start the capture agent with topic_prefix \"%s\"; it makes the topic",
+			con->options.prefix);
 	}
 	if (partitions != 1)
 		return error_set(err, ERROR_CONFIG, "topic %s has %d partitions, it must have one", text, partitions);
@@ -476,13 +500,15 @@ static int add_own_topics(struct consume *con, struct error *err)
 static int add_event_topics(struct consume *con, struct error *err)
 {
 	const char *prefix = con->options.prefix;
+	struct kafka_reader *reader = NULL;
 	char **names = NULL, text[320];
 	size_t count = 0;
 	int rc = -1;
 
 	(void)snprintf(text, sizeof text, "%s.", prefix);
-	if (kafka_topics(con->admin, text, &names, &count, err) < 0)
-		return -1;
+	if (kafka_topics(con->admin, text, &names, &count, err) < 0 ||
+		kafka_reader_open(con->options.kafka, &reader, err) < 0)
+		goto out;
 	for (size_t i = 0; i < count; i++) {
 		int partitions, subscribed;
 
@@ -493,12 +519,14 @@ static int add_event_topics(struct consume *con, struct error *err)
 			goto out;
 		if (partitions == 0)
 			continue;
-		subscribed = is_subscribed(con, names[i], partitions, err);
-		if (subscribed < 0 || (subscribed > 0 && add_topic(con, names[i], partitions, PARTITION_EVENTS, err) < 0))
+		subscribed = is_subscribed(con, reader, names[i], partitions, err);
+		if (subscribed < 0 || (subscribed > 0 && add_topic(con, names[i], partitions, PARTITION_EVENTS,
+			err) < 0))
 			goto out;
 	}
 	rc = 0;
 out:
+	kafka_reader_close(reader);
 	kafka_names_free(names, count);
 	return rc;
 }
@@ -536,7 +564,8 @@ int consume_open(const struct consume_options *options, const char *offsets, str
 		return out_of_memory(err);
 	con->options = *options;
 	con->heartbeat = -1;
-	con->heads = (struct order_heads){ .context = con, .collection = collection, .peek = peek, .pop = pop, .name = name };
+	con->heads = (struct order_heads){ .context = con, .collection = collection, .peek = peek, .pop = pop,
+		.name = name };
 	if (kafka_admin_new(options->kafka, &con->admin, err) < 0 || add_own_topics(con, err) < 0 ||
 		add_event_topics(con, err) < 0 || start(con, offsets, err) < 0) {
 		consume_close(con);
@@ -614,7 +643,7 @@ int consume_tidy(struct consume *con, struct error *err)
 		const struct order_head *head;
 		int rc = 0;
 
-		if (con->partitions[i].kind == PARTITION_EVENTS)
+		if (con->partitions[i].kind == PARTITION_EVENTS && con->partitions[i].topic->asked)
 			while ((rc = peek(con, (int)i, &head, err)) > 0 && head->kind == ORDER_HEAD_SKIP)
 				pop(con, (int)i);
 		if (rc < 0)
@@ -647,11 +676,11 @@ size_t consume_partitions(const struct consume *con)
 
 int64_t consume_marks_left(const struct consume *con)
 {
-	int64_t high = kafka_consumer_high(con->kafka, MARK_HANDLE);
+	int64_t high = kafka_consumer_high(con->kafka, MARK_HANDLE), next = con->partitions[MARK_HANDLE].next;
 
 	if (high < 0)
 		return -1;
-	return high > con->partitions[MARK_HANDLE].next ? high - con->partitions[MARK_HANDLE].next : 0;
+	return high >= next ? high - next + 1 : 0;
 }
 
 uint64_t consume_bytes(const struct consume *con)

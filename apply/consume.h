@@ -1,8 +1,9 @@
 /*
- * consume.h: Kafka's topics as the heads that order.h reads: which topics there are, where reading begins, the decoded first message of each
- * partition, and how far each was taken.
+ * consume.h: Kafka's topics as the heads that order.h reads: which topics there are, where reading begins, the decoded
+ * first message of each partition, and how far each was taken.
  *
- * One thread. It never commits: offsets are kept by the target, beside its rows; Kafka's group gets them as a hint only.
+ * One thread. It never commits: offsets are kept by the target, beside its rows; Kafka's group gets them as a hint
+ * only.
  */
 #ifndef TAILRACE_APPLY_CONSUME_H
 #define TAILRACE_APPLY_CONSUME_H
@@ -17,7 +18,9 @@
 #include "lib/codec/codec.h"
 #include "lib/kafka/kafka.h"
 
-/* What was learnt about topics; outlives a consume, because a new one is made after each error and for each new topic. */
+/*
+ * What was learnt about topics; outlives a consume, because a new one is made after each error and for each new topic.
+ */
 struct consume_topics;
 struct consume_topics *consume_topics_new(void); /* NULL: memory is short */
 void consume_topics_free(struct consume_topics *topics);
@@ -38,9 +41,9 @@ struct consume_options {
 struct consume;
 
 /*
- * Finds the topics, checks the offsets, starts to fetch. offsets: the text of consume_offsets() as the target kept it; NULL: there is none,
- * read from the first record on. Keeps *options' pointers.
- * ERROR_RETRY: no broker, or no transaction topic yet. ERROR_GAP: an offset is outside of its partition, retention has removed what was not applied.
+ * Finds the topics, checks the offsets, starts to fetch. offsets: the text of consume_offsets() as the target kept it;
+ * NULL: there is none, read from the first record on. Keeps *options' pointers. ERROR_RETRY: no broker, or no
+ * transaction topic yet. ERROR_GAP: an offset is outside of its partition, retention has removed what was not applied.
  */
 int consume_open(const struct consume_options *options, const char *offsets, struct consume **ret_consume,
 	struct error *err);
@@ -55,10 +58,16 @@ void consume_quiet(struct consume *con);
 /* The next heartbeat, taken: 1 (source's clock, place in the log), 0 none at hand, -1 err. */
 int consume_heartbeat(struct consume *con, int64_t *ret_source_us, uint64_t *ret_lsn, struct error *err);
 
-/* Takes tombstones that stand at the front of a partition, so that an idle partition's offset does not stay before what retention removes. */
+/*
+ * Takes tombstones that stand at the front of a partition, so that an idle partition's offset does not stay before what
+ * retention removes.
+ */
 int consume_tidy(struct consume *con, struct error *err);
 
-/* Appends a line "topic partition offset\n" for each partition but the heartbeat's: the first message that was not taken. */
+/*
+ * Appends a line "topic partition offset\n" for each partition but the heartbeat's: the first message that was not
+ * taken.
+ */
 void consume_offsets(const struct consume *con, struct buf *out);
 /* Tells the group the same. */
 void consume_hint(struct consume *con);

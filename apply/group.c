@@ -1,10 +1,11 @@
 /*
  * group.c: how many source transactions share a target transaction.
  *
- * A commit at the target costs a flush of its log, whatever is in it; one for each source transaction would bound throughput by
- * the target's disk. Waiting for a group to fill would add its time to every latency. So nobody waits: a group takes what is at hand, and is
- * committed as soon as nothing more is. While the target is busy committing, more comes to hand; groups grow with the load by themselves.
- * Three bounds remain for a backlog: transactions, bytes that the sink has queued, and age, so that readers of the target see it move.
+ * A commit at the target costs a flush of its log, whatever is in it; one for each source transaction would bound
+ * throughput by the target's disk. Waiting for a group to fill would add its time to every latency. So nobody waits: a
+ * group takes what is at hand, and is committed as soon as nothing more is. While the target is busy committing, more
+ * comes to hand; groups grow with the load by themselves. Three bounds remain for a backlog: transactions, bytes that
+ * the sink has queued, and age, so that readers of the target see it move.
  */
 #include "apply/group.h"
 
@@ -78,7 +79,8 @@ int group_end(struct group *group, const struct transaction *txn, struct error *
 
 bool group_is_full(const struct group *group)
 {
-	return group->open && (group->count >= group->transactions_max || group->ops->queued(group->sink) >= group->bytes_max ||
+	return group->open && (group->count >= group->transactions_max ||
+		group->ops->queued(group->sink) >= group->bytes_max ||
 		clock_monotonic_us() - group->opened_us >= group->age_max_us);
 }
 

@@ -1,9 +1,9 @@
 /*
  * map.c: the configuration's groups of `tables`, turned into one struct sink_mapping for each shape.
  *
- * A column that a group names must be in the table; otherwise a spelling mistake would write what should be left out. But a table
- * changes while its older events are still in Kafka, so this is asked of the first shape seen of each table only. That is the newest
- * one, because the pipeline looks at each topic's end before it begins at the start.
+ * A column that a group names must be in the table; otherwise a spelling mistake would write what should be left out.
+ * But a table changes while its older events are still in Kafka, so this is asked of the first shape seen of each table
+ * only. That is the newest one, because the pipeline looks at each topic's end before it begins at the start.
  */
 #include "apply/map.h"
 
@@ -52,13 +52,15 @@ static int check_renames(const struct apply_table *group, struct error *err)
 		const char *equals = strchr(one, '=');
 
 		if (equals == NULL || equals == one || equals[1] == '\0')
-			return error_set(err, ERROR_CONFIG, "tables, source \"%s\": column_rename \"%s\" is not of the form \"SOURCE=TARGET\"",
+			return error_set(err, ERROR_CONFIG,
+				"tables, source \"%s\": column_rename \"%s\" is not of the form \"SOURCE=TARGET\"",
 				group->source, one);
 		for (size_t j = 0; j < i; j++) {
 			const char *other = renames->items[j];
 
 			if (strncmp(other, one, (size_t)(equals - one) + 1) == 0)
-				return error_set(err, ERROR_CONFIG, "tables, source \"%s\": column_rename has both \"%s\" and \"%s\"",
+				return error_set(err, ERROR_CONFIG,
+					"tables, source \"%s\": column_rename has both \"%s\" and \"%s\"",
 					group->source, other, one);
 		}
 	}
@@ -72,14 +74,17 @@ int map_check(const struct apply_settings *settings, struct error *err)
 		const char *dot = strchr(group->source, '.');
 
 		if (dot == NULL || dot == group->source || dot[1] == '\0')
-			return error_set(err, ERROR_CONFIG, "tables: source \"%s\" is not of the form \"SCHEMA.TABLE\"", group->source);
+			return error_set(err, ERROR_CONFIG, "tables: source \"%s\" is not of the form \"SCHEMA.TABLE\"",
+				group->source);
 		dot = strchr(group->target, '.');
 		if (dot != NULL && (dot == group->target || dot[1] == '\0'))
-			return error_set(err, ERROR_CONFIG, "tables, source \"%s\": target \"%s\" is not of the form \"SCHEMA.TABLE\" or \"TABLE\"",
+			return error_set(err, ERROR_CONFIG,
+				"tables, source \"%s\": target \"%s\" is not of the form \"SCHEMA.TABLE\" or \"TABLE\"",
 				group->source, group->target);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(group_at(settings, j)->source, group->source) == 0)
-				return error_set(err, ERROR_CONFIG, "tables: source \"%s\" is there twice", group->source);
+				return error_set(err, ERROR_CONFIG, "tables: source \"%s\" is there twice",
+					group->source);
 		if (check_renames(group, err) < 0)
 			return -1;
 	}
@@ -161,7 +166,8 @@ static int check_named(const struct apply_table *group, const struct table *tabl
 {
 	for (size_t i = 0; i < names->count; i++)
 		if (table_column_index(table, names->items[i], strcspn(names->items[i], "=")) < 0)
-			return error_set(err, ERROR_CONFIG, "tables, source \"%s\": %s names column \"%.*s\", which the table does not have",
+			return error_set(err, ERROR_CONFIG,
+				"tables, source \"%s\": %s names column \"%.*s\", which the table does not have",
 				group->source, option, (int)strcspn(names->items[i], "="), names->items[i]);
 	return 0;
 }
@@ -187,23 +193,30 @@ static int map_columns(const struct apply_table *group, const struct table *tabl
 		if (!is_taken(group, col->name)) {
 			if (col->key)
 				return error_set(err, ERROR_CONFIG,
-					"tables, source \"%s\": column \"%s\" is part of the table's key and can not be left out", group->source, col->name);
+					"tables, source \"%s\": column \"%s\" is part of the table's key and can not "
+						"be left out", group->source, col->name);
 			continue;
 		}
 		columns[count] = (struct sink_column){ .source = i, .target = target != NULL ? target : col->name };
 		for (size_t j = 0; j < count; j++)
 			if (strcmp(columns[j].target, columns[count].target) == 0)
-				return error_set(err, ERROR_CONFIG, "table %s.%s: columns \"%s\" and \"%s\" both go to column \"%s\" of the target",
-					table->schema, table->name, table->columns[columns[j].source].name, col->name, columns[count].target);
+				return error_set(err, ERROR_CONFIG,
+					"table %s.%s: columns \"%s\" and \"%s\" both go to column \"%s\" of the target",
+					table->schema, table->name, table->columns[columns[j].source].name, col->name,
+						columns[count].target);
 		count++;
 	}
 	if (count == 0)
-		return error_set(err, ERROR_CONFIG, "table %s.%s: no column is left to write", table->schema, table->name);
+		return error_set(err, ERROR_CONFIG, "table %s.%s: no column is left to write", table->schema,
+			table->name);
 	*ret_count = count;
 	return 0;
 }
 
-/* target "schema.table", "table" or nothing: fills names that live as long as the entry, in `room` bytes behind its columns. */
+/*
+ * target "schema.table", "table" or nothing: fills names that live as long as the entry, in `room` bytes behind its
+ * columns.
+ */
 static void name_target(const struct map *map, const struct apply_table *group, const struct table *table,
 	struct sink_mapping *mapping, char *room)
 {
@@ -235,7 +248,8 @@ static int entry_new(const struct map *map, const struct table *table, struct ma
 		return -1;
 	entry = calloc(1, sizeof *entry + columns_size + room);
 	if (entry == NULL)
-		return error_set(err, ERROR_RETRY, "out of memory for the mapping of table %s.%s", table->schema, table->name);
+		return error_set(err, ERROR_RETRY, "out of memory for the mapping of table %s.%s", table->schema,
+			table->name);
 	columns = (struct sink_column *)(entry + 1);
 	if (map_columns(group, table, columns, &entry->mapping.column_count, err) < 0) {
 		free(entry);
@@ -259,7 +273,8 @@ int map_table(struct map *map, const struct table *table, struct map_entry **ret
 		struct map_entry **more = realloc(map->entries, size * sizeof(struct map_entry *));
 
 		if (more == NULL)
-			return error_set(err, ERROR_RETRY, "out of memory for the mapping of table %s.%s", table->schema, table->name);
+			return error_set(err, ERROR_RETRY, "out of memory for the mapping of table %s.%s",
+				table->schema, table->name);
 		memset(more + map->size, 0, (size - map->size) * sizeof(struct map_entry *));
 		map->entries = more;
 		map->size = size;

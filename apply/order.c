@@ -3,9 +3,10 @@
  *
  * The problem
  * -----------
- * The source committed T1, T2, T3 ... one after the other. Capture spread their events over topics (one per table) and partitions (by
- * key), for that is how Kafka scales and how others want to read them. Each partition keeps its own order, and that is all Kafka promises:
- * between two partitions nothing is ordered, one may be hours ahead, and a message that is missing looks like one that is late.
+ * The source committed T1, T2, T3 ... one after the other. Capture spread their events over topics (one per table) and
+ * partitions (by key), for that is how Kafka scales and how others want to read them. Each partition keeps its own
+ * order, and that is all Kafka promises: between two partitions nothing is ordered, one may be hours ahead, and a
+ * message that is missing looks like one that is late.
  *
  *      transaction   B1 E1 B2 E2 B3            E = END, the count of events per table, and the END before it
  *      customer[0]   1.1   2.2                 t.n = the n-th event of transaction t
@@ -15,48 +16,58 @@
  * Why the obvious ways fail
  * -------------------------
  * - Apply each event as it comes: a reader of the target sees half transactions, and an invoice before its customer.
- * - Collect a transaction's events until END's counts are reached, then sort: right, but a transaction of ten million rows does not fit.
- * - Merge by the smallest position among all partitions: the merge must wait for the next message of every partition, and a
- *   table that nobody touches has none for weeks.
+ * - Collect a transaction's events until END's counts are reached, then sort: right, but a transaction of ten million
+ *   rows does not fit.
+ * - Merge by the smallest position among all partitions: the merge must wait for the next message of every partition,
+ *   and a table that nobody touches has none for weeks.
  * - Trust the counts only: an event that came twice hides one that is missing.
  * - Take total_order as gapless: it is, over all tables; who subscribes to some of them sees holes that are none.
  *
  * What is done
  * ------------
- * END comes first. It is read from the transaction topic, and with it everything is known that is to come: how many events of which
- * table. Only those tables' partitions are looked at, so an idle table holds nobody up. Each table's events carry data_collection_order,
- * 1 .. count without a hole, whatever else is subscribed; so for each table it is known exactly which event is next, and its partitions are
- * searched for that one alone. Among the tables' next events the smallest total_order is given out. If one of them is not at hand
- * it is waited for, unless a head's total_order follows directly on the last one given: nothing can come before that.
- * At most one message per partition is held. A transaction of any size streams through.
+ * END comes first. It is read from the transaction topic, and with it everything is known that is to come: how many
+ * events of which table. Only those tables' partitions are looked at, so an idle table holds nobody up. Each table's
+ * events carry data_collection_order, 1 .. count without a hole, whatever else is subscribed; so for each table it is
+ * known exactly which event is next, and its partitions are searched for that one alone. Among the tables' next events
+ * the smallest total_order is given out. If one of them is not at hand it is waited for, unless a head's total_order
+ * follows directly on the last one given: nothing can come before that. At most one message per partition is held. A
+ * transaction of any size streams through.
  *
- * Proof of wholeness. Each step below is either allowed by what is known, or the log is not whole: a named stop, ERROR_GAP.
- * - END names the END before it. The first commit after ours must name ours: so no transaction is missing, none is swapped.
- * - Within a partition (commit, index) strictly rises. What is at or below the partition's last was given: a duplicate, dropped, counted.
+ * Proof of wholeness. Each step below is either allowed by what is known, or the log is not whole: a named stop,
+ * ERROR_GAP.
+ * - END names the END before it. The first commit after ours must name ours: so no transaction is missing, none is
+ *   swapped.
+ * - Within a partition (commit, index) strictly rises. What is at or below the partition's last was given: a duplicate,
+ *   dropped, counted.
  * - If all partitions of a table have a head and none is the awaited event, it can not come any more.
  * - An event of a transaction that lies between two ENDs which follow each other belongs to nothing.
  *
- * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it reads again from the
- * offsets in the position row, which may be older than the position. So while a partition is "fresh", up to its first event beyond
- * the position, anything at or below the position is dropped; afterwards such an event is one that was missed. An END at or below the
- * position is dropped if it is one of those that were applied (the last KNOWN_MAX are remembered) or older than the memory reaches.
+ * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it reads
+ * again from the offsets in the position row, which may be older than the position. So while a partition is "fresh", up
+ * to its first event beyond the position, anything at or below the position is dropped; afterwards such an event is one
+ * that was missed. An END at or below the position is dropped if it is one of those that were applied (the last
+ * ORDER_KNOWN_MAX are remembered) or older than the memory reaches.
  *
- * A key move (UPDATE of a primary key) comes as a delete of the old key and a create of the new one, perhaps in two partitions, because
- * readers that compact by key need it so. Here the two are one change again: between them other rows may refer to the row, and a create
- * may leave out columns (unchanged TOAST) that only the old row has.
+ * A key move (UPDATE of a primary key) comes as a delete of the old key and a create of the new one, perhaps in two
+ * partitions, because readers that compact by key need it so. Here the two are one change again: between them other
+ * rows may refer to the row, and a create may leave out columns (unchanged TOAST) that only the old row has.
  *
  * States
  * ------
- *                    END, follows in the chain             its first event at hand, or no event subscribed
- *     AWAIT_END ─────────────────────────────► AWAIT_FIRST ────────────────────────────────────────────► MERGING ◄──┐ other event:
- *      ▲     ▲                                                               gives BEGIN                  │ │ │ └───┘ gives EVENT
- *      │     └─┐ END is known: dropped                                                                    │ │ ▼
- *      │       │ BEGIN: passed over                                                   create half at hand │ │ MOVING ◄─ delete half
- *      │                                                                               gives EVENT, one   └─┼──┘         of a key move
- *      │                                                                                   update           │
- *      └────────────────────────── gives END, position moves ───────────────────────────────────────────────┘ no events left
+ *                  BEGIN passed over, known END dropped
+ *                       ┌──────┐
+ *                       ▼      │       END, next in the chain
+ *                     AWAIT_END ──────────────────────────────► AWAIT_FIRST
+ *                       ▲                                            │ its first event is at hand, or none is subscribed:
+ *     no events left:   │                                            ▼ gives BEGIN
+ *     gives END         └──────────────────────────────────────── MERGING ◄─┐ other event: gives EVENT
+ *                                                                  │   ▲ └──┘
+ *                                      delete half of a key move   │   │ create half: gives EVENT, one update
+ *                                                                  ▼   │
+ *                                                                 MOVING
  *
- * Before BEGIN is given nothing of the transaction was, so the caller may commit what it has. In MERGING and MOVING it may not.
+ * Before BEGIN is given nothing of the transaction was, so the caller may commit what it has. In MERGING and MOVING it
+ * may not.
  */
 #include "apply/order.h"
 
@@ -65,7 +76,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOWN_MAX 4096    /* ids of applied transactions that are remembered */
+#include "apply/order_known.h"
+
 #define PARTS_MAX 65536   /* tables in one transaction */
 #define COLLECTIONS_MAX 65536
 #define HANDLES_MAX 65536
@@ -102,11 +114,6 @@ struct partition {
 	bool started;           /* has come to its first event beyond the position: it may not fall behind it again */
 };
 
-struct known {
-	uint64_t commit;
-	uint64_t hash; /* of the id */
-};
-
 struct order {
 	struct order_heads heads;
 	enum order_state state;
@@ -129,8 +136,7 @@ struct order {
 	size_t collection_count, collection_size;
 	struct partition *partitions; /* by handle */
 	size_t partition_count;
-	struct known *known; /* a ring, ordered by commit from `oldest` on */
-	size_t known_count, known_oldest;
+	struct order_known known;
 	uint64_t duplicates;
 };
 
@@ -140,11 +146,6 @@ struct order *order_new(const struct order_heads *heads, const struct order_posi
 
 	if (order == NULL)
 		return NULL;
-	order->known = calloc(KNOWN_MAX, sizeof *order->known);
-	if (order->known == NULL) {
-		free(order);
-		return NULL;
-	}
 	order->heads = *heads;
 	order->position = *from;
 	order->taken = -1;
@@ -163,7 +164,6 @@ void order_free(struct order *order)
 	free(order->collections);
 	free(order->parts);
 	free(order->partitions);
-	free(order->known);
 	free(order);
 }
 
@@ -250,7 +250,8 @@ static int collection_add(struct order *order, size_t place, const char *name, s
 		struct collection **more;
 
 		if (size > COLLECTIONS_MAX)
-			return error_set(err, ERROR_CONFIG, "the transaction topic names more than %d tables", COLLECTIONS_MAX);
+			return error_set(err, ERROR_CONFIG, "the transaction topic names more than %d tables",
+				COLLECTIONS_MAX);
 		more = realloc(order->collections, size * sizeof(struct collection *));
 		if (more == NULL)
 			return out_of_memory(err);
@@ -293,47 +294,6 @@ static int collection_find(struct order *order, const char *name, struct collect
 }
 
 /* ---- the chain of ENDs ---- */
-static uint64_t id_hash(const char *id)
-{
-	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-
-	for (; *id != '\0'; id++)
-		hash = (hash ^ (unsigned char)*id) * UINT64_C(1099511628211);
-	return hash;
-}
-
-static void known_add(struct order *order, uint64_t commit, const char *id)
-{
-	size_t place = (order->known_oldest + order->known_count) % KNOWN_MAX;
-
-	order->known[place] = (struct known){ .commit = commit, .hash = id_hash(id) };
-	if (order->known_count < KNOWN_MAX)
-		order->known_count++;
-	else
-		order->known_oldest = (order->known_oldest + 1) % KNOWN_MAX;
-}
-
-/* Was it applied? What is older than the memory is taken as such. Commits rise along the ring. */
-static bool is_known(const struct order *order, uint64_t commit, const char *id)
-{
-	size_t low = 0, high = order->known_count;
-
-	if (high == 0 || commit < order->known[order->known_oldest].commit)
-		return true;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct known *at = &order->known[(order->known_oldest + mid) % KNOWN_MAX];
-
-		if (at->commit == commit)
-			return at->hash == id_hash(id);
-		if (at->commit < commit)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return false;
-}
-
 /* 1: it is the next of the chain; 0: it was applied before; -1: neither. */
 static int check_end(struct order *order, const struct order_head *head, struct error *err)
 {
@@ -343,28 +303,34 @@ static int check_end(struct order *order, const struct order_head *head, struct 
 
 	if (pos->found && strcmp(mark->log, pos->log) != 0) {
 		(void)error_set(err, ERROR_GAP,
-			"%s offset %" PRId64 ": END of transaction %s is of log \"%s\", applied so far was log \"%s\"", where,
+			"%s offset %" PRId64 ": END of transaction %s is of log \"%s\", applied so far was log \"%s\"",
+				where,
 			head->offset, mark->id, mark->log, pos->log);
-		return error_hint(err, "the source was restored, promoted or replaced: copy the tables anew under a new name of this agent");
+		return error_hint(err,
+			"the source was restored, promoted or replaced: copy the tables anew under a new name of this "
+			"agent");
 	}
 	if (!pos->found)
 		return 1;
 	if (strcmp(mark->id, pos->transaction_id) == 0)
 		return 0;
 	if (mark->commit <= pos->commit) {
-		if (mark->commit < pos->commit && is_known(order, mark->commit, mark->id))
+		if (mark->commit < pos->commit && order_known_has(&order->known, mark->commit, mark->id))
 			return 0;
 		return error_set(err, ERROR_GAP,
-			"%s offset %" PRId64 ": step back: END of transaction %s, which was not applied, comes after that of %s", where,
+			"%s offset %" PRId64 ": step back: END of transaction %s, which was not applied, comes after "
+				"that of %s", where,
 			head->offset, mark->id, pos->transaction_id);
 	}
 	if (strcmp(mark->previous_id, pos->transaction_id) != 0)
 		return error_set(err, ERROR_GAP,
-			"%s offset %" PRId64 ": the chain is broken: transaction %s follows on \"%s\", the last one applied is %s", where,
+			"%s offset %" PRId64 ": the chain is broken: transaction %s follows on \"%s\", the last one "
+				"applied is %s", where,
 			head->offset, mark->id, mark->previous_id, pos->transaction_id);
 	if (mark->epoch < pos->epoch)
 		return error_set(err, ERROR_GAP,
-			"%s offset %" PRId64 ": END of transaction %s was written in epoch %" PRIu64 ", that of %s before it in epoch %" PRIu64,
+			"%s offset %" PRId64 ": END of transaction %s was written in epoch %" PRIu64 ", that of %s "
+				"before it in epoch %" PRIu64,
 			where, head->offset, mark->id, mark->epoch, pos->transaction_id, pos->epoch);
 	return 1;
 }
@@ -386,7 +352,8 @@ static int part_add(struct order *order, const struct mark_count *count, struct 
 		struct part *more;
 
 		if (size > PARTS_MAX)
-			return error_set(err, ERROR_DATA, "transaction %s changes more than %d tables", order->txn.id, PARTS_MAX);
+			return error_set(err, ERROR_DATA, "transaction %s changes more than %d tables", order->txn.id,
+				PARTS_MAX);
 		more = realloc(order->parts, size * sizeof *more);
 		if (more == NULL)
 			return out_of_memory(err);
@@ -406,7 +373,8 @@ static int open_transaction(struct order *order, const struct order_head *head, 
 
 	memset(&order->txn, 0, sizeof order->txn);
 	if (strlen(mark->id) >= sizeof order->txn.id || strlen(mark->log) >= sizeof order->log)
-		return error_set(err, ERROR_DATA, "%s offset %" PRId64 ": END with an id or a log name that is too long",
+		return error_set(err, ERROR_DATA,
+			"%s offset %" PRId64 ": END with an id or a log name that is too long",
 			order->heads.name(order->heads.context, MARKS), head->offset);
 	memcpy(order->txn.id, mark->id, strlen(mark->id) + 1);
 	memcpy(order->log, mark->log, strlen(mark->log) + 1);
@@ -440,7 +408,8 @@ static int await_end(struct order *order, struct error *err)
 
 	while ((rc = order->heads.peek(order->heads.context, MARKS, &head, err)) > 0) {
 		if (head->kind == ORDER_HEAD_EVENT)
-			return error_set(err, ERROR_DATA, "%s offset %" PRId64 ": a change event in the transaction topic",
+			return error_set(err, ERROR_DATA,
+				"%s offset %" PRId64 ": a change event in the transaction topic",
 				order->heads.name(order->heads.context, MARKS), head->offset);
 		if (head->kind == ORDER_HEAD_MARK && head->mark.end) {
 			rc = check_end(order, head, err);
@@ -464,7 +433,8 @@ enum verdict {
 };
 
 /* "customer[0] offset 17: event 3 of transaction 715:2212" */
-static const char *describe(const struct order *order, int handle, const struct order_head *head, char *buf, size_t size)
+static const char *describe(const struct order *order, int handle, const struct order_head *head, char *buf,
+	size_t size)
 {
 	(void)snprintf(buf, size, "%s offset %" PRId64 ": event %" PRIu64 " of transaction %s",
 		order->heads.name(order->heads.context, handle), head->offset, head->event.change.index,
@@ -541,8 +511,10 @@ static enum verdict judge(struct order *order, const struct part *part, int hand
 		return VERDICT_BEYOND;
 	if (chg->table_index == part->next && chg->index > order->index)
 		return VERDICT_NEXT;
-	error_set(err, ERROR_GAP, "%s is number %" PRIu64 " of %s, awaited is number %" PRIu64 " and after event %" PRIu64,
-		describe(order, handle, head, what, sizeof what), chg->table_index, part->col->name, part->next, order->index);
+	error_set(err, ERROR_GAP,
+		"%s is number %" PRIu64 " of %s, awaited is number %" PRIu64 " and after event %" PRIu64,
+		describe(order, handle, head, what, sizeof what), chg->table_index, part->col->name, part->next,
+			order->index);
 	return VERDICT_BAD;
 }
 
@@ -554,9 +526,27 @@ static int missing(const struct order *order, const struct part *part, int handl
 	if (order->heads.peek(order->heads.context, handle, &head, NULL) > 0)
 		(void)describe(order, handle, head, what, sizeof what);
 	(void)error_set(err, ERROR_GAP,
-		"event number %" PRIu64 " of %s in transaction %s is missing: every partition has gone on, for example to %s",
+		"event number %" PRIu64 " of %s in transaction %s is missing: every partition has gone on, for example "
+			"to %s",
 		part->next, part->col->name, order->txn.id, what);
-	return error_hint(err, "records were lost, or removed by the topic's retention: the table has to be copied anew");
+	return error_hint(err,
+		"records were lost, or removed by the topic's retention: the table has to be copied anew");
+}
+
+static void drop(struct order *order, int handle, const struct order_head *head)
+{
+	struct partition *at = &order->partitions[handle];
+
+	if (head->kind == ORDER_HEAD_EVENT) {
+		const struct event *event = &head->event;
+
+		order->duplicates++;
+		if (position_compare(event->commit, event->change.index, at->commit, at->index) > 0) {
+			at->commit = event->commit;
+			at->index = event->change.index;
+		}
+	}
+	order->heads.pop(order->heads.context, handle);
 }
 
 /* Looks for the part's next event: 1 found, 0 not at hand, -1 it can not come any more. */
@@ -587,18 +577,8 @@ static int find_next(struct order *order, struct part *part, struct error *err)
 				part->head = head;
 				return 1;
 			}
-			if (verdict == VERDICT_DROP) {
-				struct partition *at = &order->partitions[handle];
-
-				if (head->kind == ORDER_HEAD_EVENT) {
-					order->duplicates++;
-					if (position_compare(head->event.commit, head->event.change.index, at->commit, at->index) > 0) {
-						at->commit = head->event.commit;
-						at->index = head->event.change.index;
-					}
-				}
-				order->heads.pop(order->heads.context, handle);
-			}
+			if (verdict == VERDICT_DROP)
+				drop(order, handle, head);
 		}
 	}
 	if (!wait)
@@ -640,7 +620,8 @@ static int choose(struct order *order, struct part **ret_part, struct error *err
 	if (order->complete && best != NULL) {
 		char what[400];
 
-		return error_set(err, ERROR_GAP, "event %" PRIu64 " of transaction %s is missing: the first that is there is %s",
+		return error_set(err, ERROR_GAP,
+			"event %" PRIu64 " of transaction %s is missing: the first that is there is %s",
 			order->index + 1, order->txn.id, describe(order, best->handle, best->head, what, sizeof what));
 	}
 	*ret_part = best;
@@ -680,21 +661,25 @@ static int give_move(struct order *order, struct order_item *item, struct error 
 
 	if (part->left == 0)
 		return error_set(err, ERROR_GAP,
-			"event %" PRIu64 " of transaction %s deletes the old key of a row of %s, but the create of the new one is missing",
+			"event %" PRIu64 " of transaction %s deletes the old key of a row of %s, but the create of the "
+				"new one is missing",
 			order->index, order->txn.id, part->col->name);
 	rc = find_next(order, part, err);
 	if (rc <= 0)
 		return rc;
 	head = part->head;
-	if (head->old_key == NULL || head->event.change.op != CHANGE_INSERT || head->event.change.index != order->index + 1)
+	if (head->old_key == NULL || head->event.change.op != CHANGE_INSERT ||
+		head->event.change.index != order->index + 1)
 		return error_set(err, ERROR_GAP,
-			"%s comes after event %" PRIu64 ", which deletes the old key of a row, but does not create the new one",
+			"%s comes after event %" PRIu64 ", which deletes the old key of a row, but does not create the "
+				"new one",
 			describe(order, part->handle, head, what, sizeof what), order->index);
 	take(order, part);
 	order->chg = head->event.change;
 	order->chg.op = CHANGE_UPDATE;
 	order->chg.before = NULL;
-	*item = (struct order_item){ .kind = ORDER_EVENT, .txn = &order->txn, .chg = &order->chg, .old_key = head->old_key };
+	*item = (struct order_item){ .kind = ORDER_EVENT, .txn = &order->txn, .chg = &order->chg,
+		.old_key = head->old_key };
 	order_set_state(order, MERGING);
 	return 1;
 }
@@ -710,7 +695,8 @@ static int give_event(struct order *order, struct order_item *item, struct error
 		return rc;
 	head = part->head;
 	if (head->old_key != NULL)
-		return error_set(err, ERROR_GAP, "%s creates the new key of a row, but the delete of the old one is not before it",
+		return error_set(err, ERROR_GAP,
+			"%s creates the new key of a row, but the delete of the old one is not before it",
 			describe(order, part->handle, head, what, sizeof what));
 	take(order, part);
 	if (head->key_leaves) {
@@ -728,7 +714,8 @@ static int give_end(struct order *order, struct order_item *item, struct error *
 	struct order_position *pos = &order->position;
 
 	if (order->complete ? order->index != order->events : order->index > order->events)
-		return error_set(err, ERROR_GAP, "transaction %s ends with event %" PRIu64 ", but its END counts %" PRIu64,
+		return error_set(err, ERROR_GAP,
+			"transaction %s ends with event %" PRIu64 ", but its END counts %" PRIu64,
 			order->txn.id, order->index, order->events);
 	order->heads.pop(order->heads.context, MARKS);
 	pos->found = true;
@@ -736,7 +723,7 @@ static int give_end(struct order *order, struct order_item *item, struct error *
 	memcpy(pos->transaction_id, order->txn.id, sizeof pos->transaction_id);
 	pos->commit = order->txn.commit;
 	pos->epoch = order->epoch;
-	known_add(order, pos->commit, pos->transaction_id);
+	order_known_add(&order->known, pos->commit, pos->transaction_id);
 	*item = (struct order_item){ .kind = ORDER_END, .txn = &order->txn };
 	order_set_state(order, AWAIT_END);
 	return 1;
@@ -752,7 +739,8 @@ static int give_begin(struct order *order, struct order_item *item, struct error
 		if (rc <= 0)
 			return rc;
 	}
-	*item = (struct order_item){ .kind = ORDER_BEGIN, .txn = &order->txn, .events = order->left, .middle = order->middle };
+	*item = (struct order_item){ .kind = ORDER_BEGIN, .txn = &order->txn, .events = order->left,
+		.middle = order->middle };
 	order_set_state(order, MERGING);
 	return 1;
 }

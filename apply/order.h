@@ -1,8 +1,9 @@
 /*
- * order.h: source transactions out of many partitions, whole, in commit order, each once. The why stands at the head of order.c.
+ * order.h: source transactions out of many partitions, whole, in commit order, each once. The why stands at the head of
+ * order.c.
  *
- * It reads heads: the first message of each partition that was not taken yet. Where they come from (Kafka in the agent, a script in
- * a unit test) it does not know; it does no I/O, does not wait, and knows no time.
+ * It reads heads: the first message of each partition that was not taken yet. Where they come from (Kafka in the agent,
+ * a script in a unit test) it does not know; it does no I/O, does not wait, and knows no time.
  */
 #ifndef TAILRACE_APPLY_ORDER_H
 #define TAILRACE_APPLY_ORDER_H
@@ -27,7 +28,8 @@ struct order_head {
 	int64_t offset;
 	struct event event;
 	bool key_leaves;             /* event is the delete half of a key move (header __debezium.newkey) */
-	const struct value *old_key; /* event is the create half: the old key (header __debezium.oldkey), as for sink write(); else NULL */
+	/* event is the create half: the old key (header __debezium.oldkey), as for sink write(); else NULL */
+	const struct value *old_key;
 	struct mark mark;
 };
 
@@ -35,8 +37,9 @@ struct order_head {
 struct order_heads {
 	void *context;
 	/*
-	 * The partitions that carry a collection ("schema.table"): 1 and at least one handle, which live as long as the heads; 0: it is not subscribed; -1: err,
-	 * also when its topic is not being read yet (the caller knows by other means, and makes new heads and a new order).
+	 * The partitions that carry a collection ("schema.table"): 1 and at least one handle, which live as long as the
+	 * heads; 0: it is not subscribed; -1: err, also when its topic is not being read yet (the caller knows by other
+	 * means, and makes new heads and a new order).
 	 */
 	int (*collection)(void *context, const char *collection, const int **ret_handles, size_t *ret_count,
 		struct error *err);
@@ -81,15 +84,19 @@ struct order *order_new(const struct order_heads *heads, const struct order_posi
 void order_free(struct order *order);
 
 /*
- * The next item. ERROR_GAP, with both sides in its text, for whatever proves that the log is not whole: a missing, repeated or swapped event,
- * a break or step back in the chain of ENDs, another log, an older epoch. After an error only order_free() may follow.
+ * The next item. ERROR_GAP, with both sides in its text, for whatever proves that the log is not whole: a missing,
+ * repeated or swapped event, a break or step back in the chain of ENDs, another log, an older epoch. After an error
+ * only order_free() may follow.
  */
 int order_next(struct order *order, struct order_item *ret_item, struct error *err);
 
 const struct order_position *order_position(const struct order *order);
 /* True between a BEGIN and its END: nothing may be committed. */
 bool order_is_inside(const struct order *order);
-/* The collection and transaction of which a message is awaited since the last ORDER_NOTHING; false if none (there is no END at hand). */
+/*
+ * The collection and transaction of which a message is awaited since the last ORDER_NOTHING; false if none (there is no
+ * END at hand).
+ */
 bool order_awaits(const struct order *order, const char **ret_collection, const struct transaction **ret_txn);
 /* Messages dropped because what they say was applied before. */
 uint64_t order_duplicates(const struct order *order);

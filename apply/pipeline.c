@@ -3,19 +3,22 @@
  *
  * A try:
  *  1. Open the target: its lock, its position row. That row alone says what was applied.
- *  2. Open Kafka at the row's offsets (consume.h); look at each topic's newest shape and ask the target whether it takes it.
- *  3. Until told otherwise: take what order gives (order.h) into the open group (group.h); when nothing more is at hand, commit; when
- *     nothing is left to commit, wait for Kafka's descriptor or the agent's.
- *  4. An error rolls the group back and ends the try; the frame starts the next from step 1. So there is one way to recover, and a
- *     lost connection, a deadlock, a failpoint and a kill all take it.
- * When the topics or partitions have changed (consume_is_stale) what is complete is committed and the next try follows at once.
+ *  2. Open Kafka at the row's offsets (consume.h); look at each topic's newest shape and ask the target whether it
+ *     takes it.
+ *  3. Until told otherwise: take what order gives (order.h) into the open group (group.h); when nothing more is at
+ *     hand, commit; when nothing is left to commit, wait for Kafka's descriptor or the agent's.
+ *  4. An error rolls the group back and ends the try; the frame starts the next from step 1. So there is one way to
+ *     recover, and a lost connection, a deadlock, a failpoint and a kill all take it.
+ * When the topics or partitions have changed (consume_is_stale) what is complete is committed and the next try follows
+ * at once.
  *
- * No timer stands between an END that has arrived and its commit. The timers are for: figures (200 ms), hints to the consumer group (1 s), the
- * position after transactions that have nothing for this target (1 s), a look for new partitions while an event is missing (5 s), and the
- * offsets of an idle agent (1 min; else retention would overtake them).
+ * No timer stands between an END that has arrived and its commit. The timers are for: figures (200 ms), hints to the
+ * consumer group (1 s), the position after transactions that have nothing for this target (1 s), a look for new
+ * partitions while an event is missing (5 s), and the offsets of an idle agent (1 min; else retention would overtake
+ * them).
  *
- * The registry, the decoder, the map and the knowledge of topics outlive a try: table shapes belong to the decoder, and the HTTP thread may ask
- * the registry at any time.
+ * The registry, the decoder, the map and the knowledge of topics outlive a try: table shapes belong to the decoder, and
+ * the HTTP thread may ask the registry at any time.
  */
 #include "apply/pipeline.h"
 
@@ -67,6 +70,7 @@ struct attempt {
 	bool beat_pending;
 	uint64_t beat_lsn;
 	uint64_t duplicates, bytes; /* already in the figures */
+	bool misordered; /* order_next() has failed */
 	bool again;
 };
 
@@ -80,6 +84,7 @@ struct pipeline {
 	struct kafka_config kafka;
 	char group_id[160];
 	struct agent_figures figures;
+	uint64_t row_wise_until; /* sink.h */
 	struct attempt now;
 };
 
@@ -184,6 +189,7 @@ static int open_sink(struct pipeline *line, struct error *err)
 		.lock_timeout_us = settings->lock_timeout_us,
 		.wake_fd = agent_wake_fd(),
 		.stop = must_stop,
+		.row_wise_until = &line->row_wise_until,
 	};
 
 	if (line->sink_ops->open(&options, &now->sink, &now->position, err) < 0)
@@ -242,7 +248,8 @@ static int open_consume(struct pipeline *line, struct error *err)
 		.shape = check_shape,
 	};
 
-	if (consume_open(&options, pos->found && now->offsets.len > 0 ? buf_cstr(&now->offsets) : NULL, &now->con, err) < 0)
+	if (consume_open(&options, pos->found && now->offsets.len > 0 ? buf_cstr(&now->offsets) : NULL, &now->con,
+		err) < 0)
 		return -1;
 	memcpy(from.log, pos->log, sizeof from.log);
 	memcpy(from.transaction_id, pos->transaction_id, sizeof from.transaction_id);
@@ -261,7 +268,8 @@ static void log_start(const struct pipeline *line)
 		log_info("applying after transaction %s of log \"%s\", %zu partitions", now->position.transaction_id,
 			now->position.log, consume_partitions(now->con));
 	else
-		log_info("applying from the first transaction in the topics: the target has no position, %zu partitions",
+		log_info("applying from the first transaction in the topics: the target has no position, %zu "
+			"partitions",
 			consume_partitions(now->con));
 }
 
@@ -324,8 +332,10 @@ static void publish(struct pipeline *line, int64_t now_us)
 	count_up(line);
 	measure_lag(line, now_us);
 	if (now->position.found) {
-		(void)position_lsn_format(now->position.commit, figures->position_commit, sizeof figures->position_commit);
-		memcpy(figures->position_transaction, now->position.transaction_id, sizeof now->position.transaction_id);
+		(void)position_lsn_format(now->position.commit, figures->position_commit,
+			sizeof figures->position_commit);
+		memcpy(figures->position_transaction, now->position.transaction_id,
+			sizeof now->position.transaction_id);
 		memcpy(figures->position_log, now->position.log, sizeof now->position.log);
 		log_position(figures->position_commit);
 	}
@@ -333,7 +343,10 @@ static void publish(struct pipeline *line, int64_t now_us)
 	now->published_us = now_us;
 }
 
-/* A heartbeat counts when all that stood before it in the source's log is applied; the next one is not looked at before. */
+/*
+ * A heartbeat counts when all that stood before it in the source's log is applied; the next one is not looked at
+ * before.
+ */
 static int tend_heartbeat(struct pipeline *line, int64_t now_us, struct error *err)
 {
 	struct attempt *now = &line->now;
@@ -397,7 +410,8 @@ static int commit(struct pipeline *line, bool with_offsets, struct error *err)
 static int take_begin(struct pipeline *line, const struct order_item *item, struct error *err)
 {
 	if (item->middle)
-		log_warning("starting in the middle of the chain: transaction %s is the first in the topics, but others were before it",
+		log_warning("starting in the middle of the chain: transaction %s is the first in the topics, but "
+			"others were before it",
 			item->txn->id);
 	if (failpoint_reach(FP_APPLY_END, err) < 0)
 		return -1;
@@ -429,8 +443,10 @@ static int take_items(struct pipeline *line, struct error *err)
 		struct order_item item;
 		int rc = 0;
 
-		if (order_next(now->order, &item, err) < 0)
+		if (order_next(now->order, &item, err) < 0) {
+			now->misordered = true;
 			return -1;
+		}
 		switch (item.kind) {
 		case ORDER_NOTHING:
 			return 0;
@@ -543,6 +559,11 @@ static int turn(struct pipeline *line, struct error *err)
 			now->again = true; /* not an error: order asked for a topic that is new */
 			error_clear(err);
 			return 0;
+		}
+		if (more < 0 && now->misordered && !order_is_inside(now->order) && now->group.dirty) {
+			struct error ignored = ERROR_INIT;
+
+			(void)commit(line, true, &ignored); /* what is before the gap is whole */
 		}
 		if (more < 0 || tend(line, clock_monotonic_us(), err) < 0)
 			return -1;

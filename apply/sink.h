@@ -53,6 +53,12 @@ struct sink_options {
 	int64_t lock_timeout_us; /* 0: none */
 	int wake_fd;
 	bool (*stop)(void);
+	/*
+	 * A commit position kept by the pipeline over re-opens, 0 at first. A sink that writes several rows with one statement cannot name the one
+	 * that is refused: it then raises this to the refused rows' position and returns ERROR_RETRY, and transactions up to it are
+	 * written row by row when they come again. NULL: always row by row.
+	 */
+	uint64_t *row_wise_until;
 };
 
 struct sink;

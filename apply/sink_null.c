@@ -1,6 +1,7 @@
 /*
- * sink_null.c: a target that takes everything and keeps nothing but the position, in this process's memory: what is in front of the sink can be
- * measured and tested without a database. The position outlives close(), as a database's would.
+ * sink_null.c: a target that takes everything and keeps nothing but the position, in this process's memory: what is in
+ * front of the sink can be measured and tested without a database. The position outlives close(), as a database's
+ * would.
  */
 #include "apply/sink.h"
 

@@ -53,6 +53,7 @@ struct pipeline {
 
 	struct kafka_config kafka;
 	struct kafka_admin *admin;
+	struct kafka_reader *kafka_reader;
 	struct registry *registry;
 	struct decoder *decoder;
 	struct resume_reader reader;
@@ -153,7 +154,9 @@ static int open_kafka(struct pipeline *pl, struct error *err)
 	pl->decoder = decoder_new(registry_schemas(pl->registry));
 	if (pl->decoder == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for a decoder");
-	pl->reader = (struct resume_reader){ &pl->kafka, pl->admin, pl->decoder, settings->topic_prefix };
+	if (kafka_reader_open(&pl->kafka, &pl->kafka_reader, err) < 0)
+		return -1;
+	pl->reader = (struct resume_reader){ pl->admin, pl->kafka_reader, pl->decoder, settings->topic_prefix };
 	return resume_topics(&pl->reader, (int)settings->replication_factor, err);
 }
 
@@ -162,7 +165,7 @@ static bool stopping(void)
 	return agent_want() != AGENT_WANT_RUN;
 }
 
-static int open_source(struct pipeline *pl, bool may_create, struct error *err)
+static int open_source(struct pipeline *pl, const struct resume_point *point, struct error *err)
 {
 	const struct capture_settings *settings = pl->settings;
 	struct source_options options = {
@@ -185,10 +188,11 @@ static int open_source(struct pipeline *pl, bool may_create, struct error *err)
 		.table_exclude_count = settings->table_exclude_list.count,
 		.heartbeat_interval_us = settings->heartbeat_interval_us,
 		.status_interval_us = settings->status_interval_us,
+		.expected_log = point->has_position ? point->position.log : point->end_log,
 		.stopping = stopping,
 	};
 
-	if (pl->ops->open(&options, may_create, &pl->source, &pl->identity, err) < 0)
+	if (pl->ops->open(&options, !resume_has_history(point), &pl->source, &pl->identity, err) < 0)
 		return -1;
 	return pl->ops->start(pl->source, 0, err);
 }
@@ -300,22 +304,23 @@ static int start(struct pipeline *pl, struct error *err)
 	struct resume_point point;
 	struct resume_log log;
 	struct produce_known known;
+	const struct capture_settings *settings = pl->settings;
 	char at[20];
 
 	if (open_kafka(pl, err) < 0 || resume_read(&pl->reader, &point, err) < 0)
 		return -1;
-	if (open_source(pl, !resume_has_history(&point), err) < 0)
+	if (open_source(pl, &point, err) < 0)
 		return -1;
 	if (resume_read(&pl->reader, &point, err) < 0)
 		return -1;
-	log = (struct resume_log){ pl->identity.log, pl->identity.confirmed, pl->ops->head(pl->source) };
+	log = (struct resume_log){ pl->identity.log, settings->slot_name, pl->identity.confirmed, pl->ops->head(pl->source) };
 	if (resume_compare(&point, &log, &known, err) < 0)
 		return -1;
 	note_position(pl, &point, &known);
 	if (open_produce(pl, &known, err) < 0 || record_first(pl, err) < 0)
 		return -1;
 	log_info("capturing %s from slot \"%s\" at %s, last transaction %s, epoch %" PRIu64, pl->identity.log,
-		pl->settings->slot_name, position_lsn_format(known.durable, at, sizeof at),
+		settings->slot_name, position_lsn_format(known.durable, at, sizeof at),
 		pl->durable.transaction_id[0] != '\0' ? pl->durable.transaction_id : "none", pl->durable.epoch);
 	return 0;
 }
@@ -483,6 +488,13 @@ static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *er
 	return net_wait(fds, count, timeout_ms, err) < 0 ? -1 : 0;
 }
 
+/* Nothing is left to hand over: what lingers goes out now, and what comes back at once is taken before waiting. */
+static int push(struct pipeline *pl, int64_t now_us, struct error *err)
+{
+	kafka_producer_push(pl->producer);
+	return serve(pl, now_us, err);
+}
+
 static int stream(struct pipeline *pl, struct error *err)
 {
 	while (agent_want() == AGENT_WANT_RUN) {
@@ -493,6 +505,8 @@ static int stream(struct pipeline *pl, struct error *err)
 			return -1;
 		if (now_us >= pl->next_publish_us)
 			publish(pl, now_us);
+		if (pumped == PUMP_IDLE && push(pl, now_us, err) < 0)
+			return -1;
 		if (pumped != PUMP_MORE && wait_for_work(pl, pumped, err) < 0)
 			return -1;
 	}
@@ -543,6 +557,7 @@ static void close_all(struct pipeline *pl)
 		pl->ops->close(pl->source);
 	if (pl->decoder != NULL)
 		decoder_free(pl->decoder);
+	kafka_reader_close(pl->kafka_reader);
 	kafka_admin_free(pl->admin);
 }
 

@@ -20,8 +20,8 @@
 
 /* For decoding one record of a tail. */
 #define ARENA_MAX ((size_t)64 << 20)
-/* Records to look at from the end: an event and its tombstone, END and the next BEGIN; more only where compaction has been. */
-#define TAIL_RECORDS 16
+/* Records to look at from the end: an event and its tombstone, END and the next BEGIN; some more for where compaction has been. */
+#define TAIL_RECORDS 4
 
 #define HINT_ANEW "restore what was there, or start anew with another topic_prefix and slot"
 
@@ -118,7 +118,7 @@ static int read_own(struct visit *visit, enum produce_topic_kind kind, kafka_vis
 {
 	char name[PRODUCE_TOPIC_MAX];
 
-	if (kafka_tail(visit->reader->kafka, produce_topic_name(visit->reader->prefix, kind, name), 0, TAIL_RECORDS, look,
+	if (kafka_reader_tail(visit->reader->kafka, produce_topic_name(visit->reader->prefix, kind, name), 0, TAIL_RECORDS, look,
 		    visit, visit->err) < 0)
 		visit->failed = true;
 	return visit->failed ? error_prefix(visit->err, "end of topic \"%s\"", name) : 0;
@@ -175,7 +175,7 @@ static int compare_slot(const struct resume_point *point, const struct resume_lo
 
 	if (log->confirmed <= point->position.confirmed)
 		return 0;
-	error_set(err, ERROR_GAP, "the slot was moved to %s, but Kafka has the log only up to %s",
+	error_set(err, ERROR_GAP, "slot \"%s\" was moved to %s, but Kafka has the log only up to %s", log->slot,
 		position_lsn_format(log->confirmed, slot, sizeof slot),
 		position_lsn_format(point->position.confirmed, have, sizeof have));
 	return error_hint(err, "another program read from the slot or advanced it, or it was made anew; what lies between is "
@@ -270,7 +270,7 @@ int resume_tail(void *context, const char *topic, int partition, struct produce_
 	struct tail_visit visit = { .reader = context, .err = err };
 
 	arena_init(&visit.arena, ARENA_MAX);
-	if (kafka_tail(visit.reader->kafka, topic, partition, TAIL_RECORDS, visit_event, &visit, err) < 0)
+	if (kafka_reader_tail(visit.reader->kafka, topic, partition, TAIL_RECORDS, visit_event, &visit, err) < 0)
 		visit.failed = true;
 	arena_release(&visit.arena);
 	if (visit.failed)

@@ -20,8 +20,8 @@
 #include "lib/kafka/kafka.h"
 
 struct resume_reader {
-	const struct kafka_config *kafka;
 	struct kafka_admin *admin;
+	struct kafka_reader *kafka;
 	struct decoder *decoder;
 	const char *prefix;
 };
@@ -49,6 +49,7 @@ int resume_read(const struct resume_reader *reader, struct resume_point *ret_poi
 /* The log as the source tells it, after its stream was started. */
 struct resume_log {
 	const char *log;    /* identity */
+	const char *slot;   /* name, for errors */
 	uint64_t confirmed; /* the slot's */
 	uint64_t head;
 };

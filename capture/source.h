@@ -43,6 +43,7 @@ struct source_options {
 	const char *const *table_exclude;
 	size_t table_exclude_count;
 	int64_t heartbeat_interval_us, status_interval_us;
+	const char *expected_log; /* identity of the log that Kafka has, "" if none: another one is ERROR_GAP before anything is made */
 	bool (*stopping)(void); /* asked during long waits of open(), which then ends with ERROR_RETRY; NULL: never */
 };
 

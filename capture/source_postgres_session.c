@@ -32,7 +32,8 @@ bool session_stopping(const struct source_options *options)
 static bool is_passing(const char *text)
 {
 	static const char *const passing[] = { "the database system is ", "too many clients", "too many connections",
-		"remaining connection slots", "number of requested standby connections exceeds", "terminating connection" };
+		"remaining connection slots", "number of requested standby connections exceeds", "terminating connection", "timeout", "could not ",
+		"out of memory" };
 
 	for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
 		if (strstr(text, passing[i]) != NULL)
@@ -77,8 +78,8 @@ static enum error_class class_of_refusal(const char *text, const char **ret_hint
 /* By the first two characters of the SQLSTATE, some by all five. */
 static enum error_class class_of_state(const char *state)
 {
-	static const char *const config[] = { "28", "3D", "3F", "42", "0A", "22", "25006", "55006" };
-	static const char *const gap[] = { "58P01", "XX001", "XX002" };
+	static const char *const config[] = { "28", "3D", "3F", "42", "0A", "22", "25006", "53400" };
+	static const char *const gap[] = { "58P01" }; /* log that was removed */
 
 	if (state == NULL || strcmp(state, "55006") == 0) /* object in use: a slot that another agent reads */
 		return ERROR_RETRY;

@@ -1,11 +1,12 @@
 /*
- * agent.h: the frame of a process: options, start, ready, pause, drain, stop, HTTP on a Unix socket, metrics, systemd's notifications.
+ * agent.h: the frame of a process: options, start, ready, pause, drain, stop, HTTP on a Unix socket, metrics, systemd's
+ * notifications.
  *
  * State graph:
  *
  *   starting ──► running ──► paused       running is shown as "streaming" (capture) or "applying" (apply)
  *    │  ▲  ▲       │  │         │
- *    │  │  └───────┼──┼─resume──┤         a pause ends the pipeline's run at a durable position; resuming starts a new one
+ *    │  │  └───────┼──┼─resume──┤         a pause ends the pipeline's run, durably; resuming starts a new one
  *    ▼  │          │  ▼         │
  *   retrying ◄─────┘ failed ────┘         retrying: awaits the end of the back-off after ERROR_RETRY
  *                                         failed: ERROR_DATA, ERROR_GAP, ERROR_FENCED; the process stays up, so that
@@ -14,8 +15,8 @@
  *
  * An ERROR_CONFIG or ERROR_BUG ends the process with its sysexits code after one log line, at any time.
  *
- * Threads: the main one runs the pipeline and calls agent_*; the HTTP server's reads what was published, under a lock, and
- * may ask for a pause or a resume; the guard's takes signals and ends the process when draining takes too long.
+ * Threads: the main one runs the pipeline and calls agent_*; the HTTP server's reads what was published, under a lock,
+ * and may ask for a pause or a resume; the guard's takes signals and ends the process when draining takes too long.
  */
 #ifndef TAILRACE_AGENT_AGENT_H
 #define TAILRACE_AGENT_AGENT_H
@@ -52,8 +53,8 @@ struct agent_figures {
 };
 
 /*
- * One transaction's time from the commit at the source until it is durable here (capture: in Kafka, apply: visible in the
- * target). Logarithmic buckets of at most 3.2 %, constant memory. Main thread.
+ * One transaction's time from the commit at the source until it is durable here (capture: in Kafka, apply: visible in
+ * the target). Logarithmic buckets of at most 3.2 %, constant memory. Main thread.
  */
 void agent_latency(int64_t us);
 
@@ -64,9 +65,9 @@ enum agent_want {
 };
 
 /*
- * One try of the pipeline: connect, find the position, stream until agent_want() is no longer AGENT_WANT_RUN (then drain
- * and return 0), or until an error (-1). It reports with agent_running() when it streams, and calls agent_publish() a few
- * times a second. The counters go on growing from one try to the next.
+ * One try of the pipeline: connect, find the position, stream until agent_want() is no longer AGENT_WANT_RUN (then
+ * drain and return 0), or until an error (-1). It reports with agent_running() when it streams, and calls
+ * agent_publish() a few times a second. The counters go on growing from one try to the next.
  */
 typedef int agent_run(void *context, struct error *err);
 
@@ -91,9 +92,10 @@ struct agent_program {
 /*
  * The whole of main(): parses the command line
  *   -c FILE  -o key=value  --check  --print-config  --print-sample  --print-man  --list-failpoints  --help  --version
- * loads the settings into `values`, starts logging, signals, HTTP (`<run_directory>/<name>.sock`, mode 0660; refuses if an
- * agent of that name is alive), runs and re-runs the pipeline with back-off (100 ms doubling to 10 s, with jitter; anew
- * after 30 s of running) and returns the exit code. SIGTERM and SIGINT: drain, exit within 10 s. A second one: at once.
+ * loads the settings into `values`, starts logging, signals, HTTP (`<run_directory>/<name>.sock`, mode 0660; refuses if
+ * an agent of that name is alive), runs and re-runs the pipeline with back-off (100 ms doubling to 10 s, with jitter;
+ * anew after 30 s of running) and returns the exit code. SIGTERM and SIGINT: drain, exit within 10 s. A second one: at
+ * once.
  */
 int agent_main(const struct agent_program *program, void *values, void *context, int argc, char **argv);
 

@@ -21,7 +21,7 @@ void agent_state_close(void);
 /* The only way to change the state; logs it. A change that the graph does not have (out of draining) is ignored. */
 void agent_set_state(enum agent_state state, const char *reason);
 const char *agent_state_name(enum agent_state state);
-/* Main thread, before each run: starting, and the wake descriptor as agent_want() asks. Returns the number of requests so far. */
+/* Main thread, before each run: starting, with the wake descriptor as agent_want() asks. Returns agent_requests(). */
 uint64_t agent_begin_run(void);
 /* Requests (pause, resume, stop) so far: to see whether one came meanwhile. */
 uint64_t agent_requests(void);
@@ -37,7 +37,7 @@ int agent_request_pause(struct error *err);
 int agent_request_resume(struct error *err);
 void agent_request_stop(void);
 
-/* Is the main thread alive, as far as its calls of agent_want() and agent_publish() tell? Called once a second by the guard. */
+/* Is the main thread alive, as far as its calls of agent_want() tell? The guard watches each second. */
 void agent_watch_beat(void);
 bool agent_alive(void);
 
@@ -50,7 +50,7 @@ struct agent_snapshot {
 	int64_t uptime_us;
 	double started_wall; /* seconds since 1970 */
 	double heartbeat_age; /* seconds; < 0: none yet */
-	struct agent_figures figures; /* retries: with those of the frame; lag_seconds: aged since they were published */
+	struct agent_figures figures; /* with the frame's retries, and lag_seconds aged since then */
 	double transactions_per_second, rows_per_second, bytes_per_second;
 	struct error error; /* ERROR_NONE: none */
 };

@@ -1,11 +1,12 @@
 /*
  * latency.c: a histogram of latencies from a microsecond to 19 hours, in 8 KiB.
  *
- * Values below 32 us have a bucket each; above, every doubling is cut into 32 buckets, so that a bucket is at most 1/32 of
- * its value wide and a percentile is off by at most half of that. Beside it stand the few exact buckets that Prometheus gets.
+ * Values below 32 us have a bucket each; above, every doubling is cut into 32 buckets, so that a bucket is at most 1/32
+ * of its value wide and a percentile is off by at most half of that. Beside it stand the few exact buckets that
+ * Prometheus gets.
  *
- * One thread writes and others read, without a lock: plain loads and stores of atomics, no read-modify-write. A reader may
- * see a value in one of the histograms and not yet in the other.
+ * One thread writes and others read, without a lock: plain loads and stores of atomics, no read-modify-write. A reader
+ * may see a value in one of the histograms and not yet in the other.
  */
 #include <stdatomic.h>
 

@@ -1,11 +1,11 @@
 /*
  * state.c: the agent's state, what is wanted of it, and what it last published. The graph stands in agent.h.
  *
- * Everything is under one lock, but for the two things that the pipeline touches in its innermost loop: what is wanted, and
- * the beat that shows that it lives. Both are atomics.
+ * Everything is under one lock, but for the two things that the pipeline touches in its innermost loop: what is wanted,
+ * and the beat that shows that it lives. Both are atomics.
  *
- * The wake descriptor is a level, not an event: readable while something other than running is wanted, or while a request
- * waits for a main thread that waits for requests. So nobody has to read it, and nobody spins on it.
+ * The wake descriptor is a level, not an event: readable while something other than running is wanted, or while a
+ * request waits for a main thread that waits for requests. So nobody has to read it, and nobody spins on it.
  */
 #include <errno.h>
 #include <pthread.h>

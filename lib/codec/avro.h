@@ -81,6 +81,12 @@ static inline unsigned char *avro_put_branch(unsigned char *at, unsigned branch)
 	return at + 1;
 }
 
+/* ["null","long"] */
+static inline unsigned char *avro_put_optional_long(unsigned char *at, int64_t number)
+{
+	return avro_put_long(avro_put_branch(at, 1), number);
+}
+
 /* ---- reading: each returns false, with nothing moved that matters, when the bytes are not that or end too early ---- */
 struct avro_reader {
 	const unsigned char *at;

@@ -72,20 +72,10 @@ static int put_key(const struct encoder *encoder, enum schema_fixed which, const
 	return 0;
 }
 
-static unsigned char *put_optional_long(unsigned char *at, int64_t number)
-{
-	return avro_put_long(avro_put_branch(at, 1), number);
-}
-
 /* The source's time of the commit, or ours where it has none. */
 static int64_t boundary_us(const struct transaction *txn, int64_t now_us)
 {
 	return txn->commit_us != 0 ? txn->commit_us : now_us;
-}
-
-static int64_t us_to_ms(int64_t us)
-{
-	return us / 1000 - (us % 1000 < 0);
 }
 
 int encoder_begin(struct encoder *encoder, const struct transaction *txn, int64_t now_us, struct buf *key,
@@ -103,9 +93,9 @@ int encoder_begin(struct encoder *encoder, const struct transaction *txn, int64_
 	at = avro_put_str(at, txn->id);
 	at = avro_put_branch(at, 0); /* event_count */
 	at = avro_put_branch(at, 0); /* data_collections */
-	at = avro_put_long(at, us_to_ms(us));
+	at = avro_put_long(at, encoder_ms(us));
 	memset(at, 0, 3); /* previous, log, epoch: null */
-	message_end(value, put_optional_long(at + 3, us));
+	message_end(value, avro_put_optional_long(at + 3, us));
 	return 0;
 }
 
@@ -126,18 +116,18 @@ int encoder_end(struct encoder *encoder, const struct transaction *txn, const ch
 		return -1;
 	at = avro_put_str(at, "END");
 	at = avro_put_str(at, txn->id);
-	at = put_optional_long(at, (int64_t)events);
+	at = avro_put_optional_long(at, (int64_t)events);
 	at = avro_put_branch(at, 1);
 	if (count > 0)
 		at = avro_put_long(at, (int64_t)count);
 	for (size_t i = 0; i < count; i++)
 		at = avro_put_long(avro_put_str(at, counts[i].collection), (int64_t)counts[i].events);
 	at = avro_put_long(at, 0);
-	at = avro_put_long(at, us_to_ms(us));
+	at = avro_put_long(at, encoder_ms(us));
 	at = avro_put_str(avro_put_branch(at, 1), previous_id);
 	at = avro_put_str(avro_put_branch(at, 1), encoder->log);
-	at = put_optional_long(at, (int64_t)encoder->epoch);
-	message_end(value, put_optional_long(at, us));
+	at = avro_put_optional_long(at, (int64_t)encoder->epoch);
+	message_end(value, avro_put_optional_long(at, us));
 	return 0;
 }
 
@@ -151,9 +141,9 @@ int encoder_heartbeat(struct encoder *encoder, int64_t source_us, uint64_t lsn, 
 	at = message_start(encoder, SCHEMA_HEARTBEAT_VALUE, 4 * AVRO_LONG_MAX, value, err);
 	if (at == NULL)
 		return -1;
-	at = avro_put_long(at, us_to_ms(source_us));
-	at = put_optional_long(at, source_us);
-	message_end(value, put_optional_long(at, (int64_t)lsn));
+	at = avro_put_long(at, encoder_ms(source_us));
+	at = avro_put_optional_long(at, source_us);
+	message_end(value, avro_put_optional_long(at, (int64_t)lsn));
 	return 0;
 }
 

@@ -253,51 +253,68 @@ int encoder_key(const struct encoder_table *et, const struct value *row, struct 
 
 /* ---- change ---- */
 
-/* What of a row goes into `unchanged` and `exact`. */
+/* One image of a row. Of a key_only one, the columns outside of the key mean nothing. */
+struct row {
+	const struct encoder_table *et;
+	const struct value *values; /* NULL: no such image */
+	bool key_only;
+	const char *name_prefix; /* of its columns in `unchanged` and `exact` */
+};
+
+/* What of the rows goes into `unchanged` and `exact`. */
 struct extras {
 	size_t unchanged, exact;
 	size_t bound;
 };
 
-static bool needs_exact(const struct column_plan *plan, const struct value *val)
+static inline bool row_has(const struct row *row, size_t column)
 {
-	return val->kind == VALUE_EXACT || (plan->type == COLUMN_INTERVAL && val->kind == VALUE_TEXT);
+	return !row->key_only || row->et->table->columns[column].key;
 }
 
-static size_t row_bound(const struct encoder_table *et, const struct value *row, struct extras *extras)
+static inline bool needs_exact(const struct row *row, size_t column)
 {
+	const struct value *val = &row->values[column];
+
+	return val->kind == VALUE_EXACT || (val->kind == VALUE_TEXT && row->et->columns[column].type == COLUMN_INTERVAL);
+}
+
+static size_t row_bound(const struct row *row, struct extras *extras)
+{
+	const struct encoder_table *et = row->et;
 	size_t bound = 1;
 
-	if (row == NULL)
-		return bound;
-	for (size_t i = 0; i < et->table->column_count; i++) {
-		bound += 1 + encode_value_bound(&et->columns[i], &row[i]);
-		if (row[i].kind == VALUE_UNCHANGED) {
+	for (size_t i = 0; row->values != NULL && i < et->table->column_count; i++) {
+		const struct value *val = &row->values[i];
+
+		bound++;
+		if (!row_has(row, i))
+			continue;
+		bound += encode_value_bound(&et->columns[i], val);
+		if (val->kind == VALUE_UNCHANGED) {
 			extras->unchanged++;
-			extras->bound += AVRO_LONG_MAX + sizeof "before:" + strlen(et->fields[i]);
-		} else if (needs_exact(&et->columns[i], &row[i])) {
+			extras->bound += AVRO_LONG_MAX + strlen(row->name_prefix) + strlen(et->fields[i]);
+		} else if (needs_exact(row, i)) {
 			extras->exact++;
-			extras->bound += 2 * AVRO_LONG_MAX + sizeof "before:" + strlen(et->fields[i]) + row[i].text.len;
+			extras->bound += 2 * AVRO_LONG_MAX + strlen(row->name_prefix) + strlen(et->fields[i]) + val->text.len;
 		}
 	}
 	return bound;
 }
 
-/* NULL and err. key_only: the columns outside of the key mean nothing. */
-static unsigned char *put_row(const struct encoder_table *et, const struct value *row, bool key_only, unsigned char *at,
-	struct error *err)
+/* NULL and err. */
+static unsigned char *put_row(const struct row *row, unsigned char *at, struct error *err)
 {
-	const struct table *table = et->table;
+	const struct encoder_table *et = row->et;
 
-	if (row == NULL)
+	if (row->values == NULL)
 		return avro_put_branch(at, 0);
 	at = avro_put_branch(at, 1);
-	for (size_t i = 0; i < table->column_count; i++) {
-		const struct value *val = &row[i];
+	for (size_t i = 0; i < et->table->column_count; i++) {
+		const struct value *val = &row->values[i];
 		const char *reason;
 
-		if (val->kind == VALUE_NULL || val->kind == VALUE_UNCHANGED || val->kind == VALUE_EXACT ||
-			(key_only && !table->columns[i].key)) {
+		if (val->kind == VALUE_NULL || val->kind == VALUE_UNCHANGED || val->kind == VALUE_EXACT || !row_has(row, i)) {
 			at = avro_put_branch(at, 0);
 			continue;
 		}
@@ -310,11 +327,6 @@ static unsigned char *put_row(const struct encoder_table *et, const struct value
 	return at;
 }
 
-static unsigned char *put_optional_long(unsigned char *at, int64_t number)
-{
-	return avro_put_long(avro_put_branch(at, 1), number);
-}
-
 /* Microseconds as nanoseconds with a union's branch; null where they do not fit (beyond 1677 .. 2262). */
 static unsigned char *put_optional_ns(unsigned char *at, int64_t us)
 {
@@ -322,13 +334,7 @@ static unsigned char *put_optional_ns(unsigned char *at, int64_t us)
 
 	if (__builtin_mul_overflow(us, 1000, &ns))
 		return avro_put_branch(at, 0);
-	return put_optional_long(at, ns);
-}
-
-/* Milliseconds, rounded down also before 1970. */
-static int64_t us_to_ms(int64_t us)
-{
-	return us / 1000 - (us % 1000 < 0);
+	return avro_put_optional_long(at, ns);
 }
 
 static void refresh_transaction(struct encoder *encoder, const struct transaction *txn, uint64_t previous)
@@ -347,11 +353,11 @@ static void refresh_transaction(struct encoder *encoder, const struct transactio
 	bytes->commit_us = txn->commit_us;
 	memcpy(bytes->id, txn->id, sizeof bytes->id);
 	bytes->source_ts_ms_len =
-		(size_t)(avro_put_long(bytes->source_ts_ms, us_to_ms(txn->commit_us)) - bytes->source_ts_ms);
-	at = put_optional_long(bytes->source_ts, txn->commit_us);
+		(size_t)(avro_put_long(bytes->source_ts_ms, encoder_ms(txn->commit_us)) - bytes->source_ts_ms);
+	at = avro_put_optional_long(bytes->source_ts, txn->commit_us);
 	at = put_optional_ns(at, txn->commit_us);
 	bytes->source_ts_len = (size_t)(at - bytes->source_ts);
-	bytes->txid_len = (size_t)(put_optional_long(bytes->txid, (int64_t)txn->xid) - bytes->txid);
+	bytes->txid_len = (size_t)(avro_put_optional_long(bytes->txid, (int64_t)txn->xid) - bytes->txid);
 	if (previous == 0) {
 		memcpy(text, "[null,\"", 7);
 		bytes->sequence_len = 7;
@@ -387,7 +393,7 @@ static unsigned char *put_source(const struct encoder_table *et, const struct ch
 	at = avro_put_raw(at, txn->source_ts, txn->source_ts_len);
 	at = avro_put_raw(at, et->source_table, et->source_table_len);
 	at = avro_put_raw(at, txn->txid, txn->txid_len);
-	at = put_optional_long(at, (int64_t)chg->lsn);
+	at = avro_put_optional_long(at, (int64_t)chg->lsn);
 	memset(at, 0, 3); /* xmin, origin, origin_lsn: null */
 	return at + 3;
 }
@@ -407,36 +413,34 @@ static unsigned char *put_middle(const struct encoder_table *et, const struct ch
 	}
 	*at++ = 1 << 1;
 	*at++ = (unsigned char)chg->op;
-	at = put_optional_long(at, us_to_ms(now_us));
-	at = put_optional_long(at, now_us);
+	at = avro_put_optional_long(at, encoder_ms(now_us));
+	at = avro_put_optional_long(at, now_us);
 	return put_optional_ns(at, now_us);
 }
 
-static unsigned char *put_field_name(unsigned char *at, bool before, const char *field)
+static unsigned char *put_field_name(const struct row *row, size_t column, unsigned char *at)
 {
-	size_t len = strlen(field);
+	const char *field = row->et->fields[column];
+	size_t prefix_len = strlen(row->name_prefix), len = strlen(field);
 
-	if (!before)
-		return avro_put_bytes(at, field, len);
-	at = avro_put_long(at, (int64_t)(len + 7));
-	at = avro_put_raw(at, "before:", 7);
+	at = avro_put_long(at, (int64_t)(prefix_len + len));
+	at = avro_put_raw(at, row->name_prefix, prefix_len);
 	return avro_put_raw(at, field, len);
 }
 
-static unsigned char *put_unchanged(const struct encoder_table *et, const struct value *row, bool before,
-	unsigned char *at)
+static unsigned char *put_unchanged(const struct row *row, unsigned char *at)
 {
-	for (size_t i = 0; row != NULL && i < et->table->column_count; i++)
-		if (row[i].kind == VALUE_UNCHANGED)
-			at = put_field_name(at, before, et->fields[i]);
+	for (size_t i = 0; row->values != NULL && i < row->et->table->column_count; i++)
+		if (row_has(row, i) && row->values[i].kind == VALUE_UNCHANGED)
+			at = put_field_name(row, i, at);
 	return at;
 }
 
-static unsigned char *put_exact(const struct encoder_table *et, const struct value *row, bool before, unsigned char *at)
+static unsigned char *put_exact(const struct row *row, unsigned char *at)
 {
-	for (size_t i = 0; row != NULL && i < et->table->column_count; i++)
-		if (needs_exact(&et->columns[i], &row[i]))
-			at = avro_put_bytes(put_field_name(at, before, et->fields[i]), row[i].text.ptr, row[i].text.len);
+	for (size_t i = 0; row->values != NULL && i < row->et->table->column_count; i++)
+		if (row_has(row, i) && needs_exact(row, i))
+			at = avro_put_bytes(put_field_name(row, i, at), row->values[i].text.ptr, row->values[i].text.len);
 	return at;
 }
 
@@ -447,19 +451,19 @@ static const char *truncate_words(const struct change *chg)
 				       "restart identity";
 }
 
-static unsigned char *put_extras(const struct encoder_table *et, const struct change *chg, const struct extras *extras,
-	unsigned char *at)
+static unsigned char *put_extras(const struct change *chg, const struct row *before, const struct row *after,
+	const struct extras *extras, unsigned char *at)
 {
 	if (extras->unchanged == 0) {
 		at = avro_put_branch(at, 0);
 	} else {
 		at = avro_put_long(avro_put_branch(at, 1), (int64_t)extras->unchanged);
-		at = put_unchanged(et, chg->after, false, put_unchanged(et, chg->before, true, at));
+		at = put_unchanged(after, put_unchanged(before, at));
 		at = avro_put_long(at, 0);
 	}
 	if (extras->exact > 0) {
 		at = avro_put_long(avro_put_branch(at, 1), (int64_t)extras->exact);
-		at = put_exact(et, chg->after, false, put_exact(et, chg->before, true, at));
+		at = put_exact(after, put_exact(before, at));
 		return avro_put_long(at, 0);
 	}
 	if (chg->op == CHANGE_TRUNCATE && (chg->truncate_cascade || chg->truncate_restart_identity)) {
@@ -474,12 +478,15 @@ int encoder_change(const struct encoder_table *et, const struct change *chg, con
 	uint64_t previous, int64_t now_us, struct buf *out, struct error *err)
 {
 	struct encoder *encoder = et->encoder;
-	struct extras extras = { 0, 0, 4 * AVRO_LONG_MAX };
+	const struct row before = { et, chg->before, chg->before_is_key, "before:" };
+	const struct row after = { et, chg->after, false, "" };
+	struct extras extras = { 0, 0, 4 * AVRO_LONG_MAX + sizeof "truncate" + sizeof "restart identity cascade" };
 	size_t bound = EVENT_FIXED_MAX + encoder->source_head_len + encoder->source_db_len + et->source_table_len +
 		sizeof encoder->txn.block;
 	unsigned char *start, *at;
 
-	bound += row_bound(et, chg->before, &extras) + row_bound(et, chg->after, &extras);
+	bound += row_bound(&before, &extras);
+	bound += row_bound(&after, &extras);
 	refresh_transaction(encoder, txn, previous);
 	start = (unsigned char *)buf_room(out, bound + extras.bound);
 	if (start == NULL) {
@@ -487,15 +494,15 @@ int encoder_change(const struct encoder_table *et, const struct change *chg, con
 		return error_prefix(err, "table %s.%s", et->table->schema, et->table->name);
 	}
 	at = avro_put_raw(start, et->value_wire, AVRO_WIRE_HEADER);
-	at = put_row(et, chg->before, chg->before_is_key, at, err);
+	at = put_row(&before, at, err);
 	if (at == NULL)
 		return -1;
-	at = put_row(et, chg->after, false, at, err);
+	at = put_row(&after, at, err);
 	if (at == NULL)
 		return -1;
 	at = put_source(et, chg, at);
 	at = put_middle(et, chg, now_us, at);
-	at = put_extras(et, chg, &extras, at);
+	at = put_extras(chg, &before, &after, &extras, at);
 	out->len += (size_t)(at - start);
 	return 0;
 }

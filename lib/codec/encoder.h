@@ -41,6 +41,12 @@ struct encoder {
 	struct transaction_bytes txn;
 };
 
+/* Milliseconds, rounded down also before 1970. */
+static inline int64_t encoder_ms(int64_t us)
+{
+	return us / 1000 - (us % 1000 < 0);
+}
+
 /* Registers the schema and fills the five bytes that go before each message of it. */
 int encoder_register(struct encoder *encoder, const char *topic, bool key, const char *schema,
 	unsigned char ret_wire[AVRO_WIRE_HEADER], struct error *err);

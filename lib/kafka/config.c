@@ -70,6 +70,8 @@ static const struct client_setting consumer_musts[] = {
 	{ "isolation.level", "read_committed" },
 	{ "allow.auto.create.topics", "false" },
 	{ "enable.partition.eof", "false" },
+	/* a producer's limit, but a consumer whose fetch.max.bytes is below it is refused */
+	{ "message.max.bytes", "1000" },
 };
 
 /* Also by their other names; and what has its own place in the configuration, or would call into us from a foreign thread. */

@@ -92,8 +92,9 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 /* Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
 /*
- * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it, records leave after at most
- * linger.ms (5) or with a full batch, which is what a busy producer wants. Waits until all is acknowledged, at most 1 ms.
+ * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it, records leave after
+ * linger.ms (5) or with a full batch, which is what a busy producer wants. Serves delivery reports while it waits for them, at most
+ * 1 ms, or 2 ms when the last call was less than 1 ms ago; returns at once when nothing was produced since.
  */
 void kafka_producer_push(struct kafka_producer *producer);
 /* Readable when kafka_producer_poll() has something to do; edge-like: poll until it served nothing. */
@@ -153,8 +154,19 @@ void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets
 typedef int kafka_visit(void *context, const struct kafka_message *message);
 int kafka_tail(const struct kafka_config *config, const char *topic, int partition, int most, kafka_visit *visit,
 	void *context, struct error *err);
-/* All records of a partition from its first to the end that it had when called: for _schemas and the position topic. */
+/* All records of a partition from its first (at or after `from`) to the end that it had when called; *ret_next: that end. */
 int kafka_read_all(const struct kafka_config *config, const char *topic, int partition, int64_t from,
 	kafka_visit *visit, void *context, int64_t *ret_next, struct error *err);
+
+/*
+ * kafka_tail() and kafka_read_all() for many partitions over one connection: opening it is what costs (see tail.c). Same rules.
+ */
+struct kafka_reader;
+int kafka_reader_open(const struct kafka_config *config, struct kafka_reader **ret_reader, struct error *err);
+void kafka_reader_close(struct kafka_reader *reader);
+int kafka_reader_tail(struct kafka_reader *reader, const char *topic, int partition, int most, kafka_visit *visit,
+	void *context, struct error *err);
+int kafka_reader_all(struct kafka_reader *reader, const char *topic, int partition, int64_t from, kafka_visit *visit,
+	void *context, int64_t *ret_next, struct error *err);
 
 #endif

@@ -35,8 +35,8 @@
 	  .offset = offsetof(settings_type, bootstrap_servers),							\
 	  .required = true,											\
 	  .example = "kafka1.example.net:9092,kafka2.example.net:9092",						\
-	  .help = "Brokers to make the first contact with, as HOST:PORT separated by commas. The other brokers of the " \
-		  "cluster are learnt from them." },								\
+	  .help = "Brokers to make the first contact with, as HOST:PORT separated by commas. The other brokers of " \
+		  "the cluster are learnt from them." },							\
 	{ .name = "kafka.properties",										\
 	  .type = SETTING_STRINGS,										\
 	  .offset = offsetof(settings_type, properties),							\
@@ -44,8 +44,8 @@
 	  .example = "security.protocol=SASL_SSL|sasl.mechanism=SCRAM-SHA-512|sasl.username=tailrace|"		\
 		     "sasl.password=${file:kafka.password}",							\
 	  .help = "Further properties of the Kafka client, each as \"NAME=VALUE\" in librdkafka's names: encryption, " \
-		  "authentication, tuning. Properties on which exactly-once delivery rests (acks, enable.idempotence, " \
-		  "enable.auto.commit and the like) are refused." }
+		  "authentication, tuning. Properties on which exactly-once delivery rests (acks, " \
+		  "enable.idempotence, enable.auto.commit and the like) are refused." }
 
 #define SETTINGS_DATABASE_OPTIONS(settings_type)								\
 	{ .name = "database.password",										\

@@ -20,7 +20,7 @@ size_t settings_group_length(const char *name);
 const struct setting *settings_find(const struct setting *options, const char *name);
 /* Is it the name of a group of options? */
 bool settings_is_group(const struct setting *options, const char *name);
-/* Puts the known name that is nearest to `name` into the hint, if one is near. within: "tables." before members' names. */
+/* Puts the known name that is nearest to `name` into the hint, if one is near. within: "tables." before members. */
 void settings_suggest(const struct setting *options, const char *within, const char *name, struct error *err);
 
 /* ---- units.c: all of the text must be used; -1 if it is not such a value (err is not filled) ---- */

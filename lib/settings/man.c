@@ -155,14 +155,14 @@ static void print_option(const struct setting *option, FILE *out)
 static void print_file(const struct settings_program *program, FILE *out)
 {
 	(void)fputs(".SH CONFIGURATION FILE\n", out);
-	print_prose("The file is in libconfig's syntax: NAME = VALUE; with strings in double quotes, lists of strings in brackets and "
-		    "comments behind #. A name with a dot stands for a member of a group: kafka.partitions is "
-		    "written as kafka = { partitions = 3; };\n"
+	print_prose("The file is in libconfig's syntax: NAME = VALUE; with strings in double quotes, lists of strings "
+		    "in brackets and comments behind #. A name with a dot stands for a member of a group: "
+		    "kafka.partitions is written as kafka = { partitions = 3; };\n"
 		    "In strings, ${file:PATH} is replaced by the content of a file without its last line end, with "
 		    "PATH relative to the configuration file's folder, and ${env:NAME} by an environment variable; "
 		    "$${ stands for ${ itself. A duration is a string with a unit (us, ms, s, min, h, d), a size "
 		    "one with B, KiB, MiB or GiB. An integer above 2147483647 needs an L behind it. A line @include "
-		    "\"FILE\" puts another file in its place.\n"
+		    "\"FILE\" puts another file in its place; FILE is relative to the configuration file's folder.\n"
 		    "An option that is not known, a wrong type, a value out of range and a missing required option "
 		    "are refused with the file, the line and the nearest known name.",
 		out);
@@ -175,9 +175,9 @@ static void print_signals(FILE *out)
 	static const struct {
 		const char *signal, *effect;
 	} effects[] = {
-		{ "SIGTERM, SIGINT", "Take in nothing new, finish what is under way, and exit within 10 seconds. What could not be "
-				     "finished is done again after the next start. A second signal ends the agent "
-				     "at once." },
+		{ "SIGTERM, SIGINT",
+		  "Take in nothing new, finish what is under way, and exit within 10 seconds. What could not be\n"
+		  "finished is done again after the next start. A second signal ends the agent at once." },
 		{ "SIGHUP", "Has no effect: the configuration is read at the start only." },
 	};
 
@@ -220,9 +220,10 @@ static void print_exit_status(FILE *out)
 		(void)fprintf(out, ".TP\n.B %d\n", statuses[i].status);
 		print_prose(statuses[i].meaning, out);
 	}
-	print_prose("\nWhat may pass by itself (a connection, a deadlock) is tried again for ever. An event that cannot be handled "
-		    "and a gap in the log put the agent into the state \"failed\": it stays up and shows the reason "
-		    "until POST /v1/resume.",
+	(void)fputs(".PP\n", out);
+	print_prose("What may pass by itself (a connection, a deadlock) is tried again for ever. An event that cannot "
+		    "be handled and a gap in the log put the agent into the state \"failed\": it stays up and shows "
+		    "the reason until POST /v1/resume.",
 		out);
 }
 

@@ -16,7 +16,7 @@
 const struct settings_flag settings_flags[] = {
 	{ "-c, --config", "FILE", "Read this configuration file." },
 	{ "-o, --option", "OPTION=VALUE",
-	  "Set an option whatever the file says; a list's items are separated by commas. May be given more than once." },
+	  "Set an option whatever the file says; a list's items are separated by commas. May be given repeatedly." },
 	{ "--check", NULL, "Check the configuration file without connecting to anything, and exit." },
 	{ "--print-config", NULL, "Print the configuration that would be used, with secrets hidden, and exit." },
 	{ "--print-sample", NULL, "Print a configuration file with every option and its explanation, and exit." },

@@ -1,15 +1,15 @@
 /*
- * settings.h: one option table for each program feeds the parser, --help, --print-config, the man page and the sample in
- * conf/, so that none of them can say anything else than the others.
+ * settings.h: one option table for each program feeds the parser, --help, --print-config, the man page and the sample
+ * in conf/, so that none of them can say anything else than the others.
  *
- * Files are libconfig's syntax. Strings may contain ${env:NAME} and ${file:PATH}: the file's content without the last line
- * end, PATH relative to the folder of the configuration file; $${ stands for ${ itself. Numbers and booleans may be given
- * as such a string too. Durations are strings with a unit: "250ms", "10s", "5min" (us, ms, s, min, h, d). Sizes are
- * strings with a unit: "16MiB" (B, KiB, MiB, GiB), or plain numbers of bytes.
+ * Files are libconfig's syntax. Strings may contain ${env:NAME} and ${file:PATH}: the file's content without the last
+ * line end, PATH relative to the folder of the configuration file; $${ stands for ${ itself. Numbers and booleans may
+ * be given as such a string too. Durations are strings with a unit: "250ms", "10s", "5min" (us, ms, s, min, h, d).
+ * Sizes are strings with a unit: "16MiB" (B, KiB, MiB, GiB), or plain numbers of bytes.
  *
- * An unknown key is ERROR_CONFIG with file:line and the nearest known name; so are a wrong type, a value out of range, a
- * missing required option, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not set.
- * Secrets never stand in an error; they print as "********".
+ * An unknown key is ERROR_CONFIG with file:line and the nearest known name; so are a wrong type, a value out of range,
+ * a missing required option, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not
+ * set. Secrets never stand in an error; they print as "********".
  */
 #ifndef TAILRACE_SETTINGS_SETTINGS_H
 #define TAILRACE_SETTINGS_SETTINGS_H

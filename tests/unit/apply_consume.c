@@ -1,6 +1,6 @@
 /*
- * apply_consume.c: unit tests of apply/consume against a scripted Kafka and a decoder of one line of code: which topics are read, from where,
- * and what is said when it can not be.
+ * apply_consume.c: unit tests of apply/consume against a scripted Kafka and a decoder of one line of code: which topics
+ * are read, from where, and what is said when it can not be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,9 @@
 
 #include "apply/consume.h"
 
-/* ---- Kafka, as far as consume uses it. A value is one letter: the table's name for an event; NULL is a tombstone ---- */
+/*
+ * ---- Kafka, as far as consume uses it. A value is one letter: the table's name for an event; NULL is a tombstone ----
+ */
 #define TOPICS 16
 #define RECORDS 16
 
@@ -134,7 +136,8 @@ static void fill_message(const struct fake_topic *topic, int partition, int64_t 
 {
 	const char *value = topic->values[partition][offset];
 
-	*message = (struct kafka_message){ .value = value, .value_len = value != NULL ? strlen(value) : 0, .offset = offset };
+	*message = (struct kafka_message){ .value = value, .value_len = value != NULL ? strlen(value) : 0,
+		.offset = offset };
 }
 
 int kafka_consumer_next(struct kafka_consumer *con, int handle, struct kafka_message *ret_message, struct error *err)
@@ -151,14 +154,15 @@ void kafka_message_done(struct kafka_message *message)
 {
 }
 
-bool kafka_message_header(const struct kafka_message *message, const char *header, const void **ret_value, size_t *ret_len)
+bool kafka_message_header(const struct kafka_message *message, const char *header, const void **ret_value,
+	size_t *ret_len)
 {
 	return false;
 }
 
 int64_t kafka_consumer_high(const struct kafka_consumer *con, int handle)
 {
-	return con->handles[handle].topic->high[con->handles[handle].partition];
+	return con->handles[handle].topic->high[con->handles[handle].partition] - 1;
 }
 
 int kafka_consumer_fd(struct kafka_consumer *con)
@@ -175,7 +179,17 @@ void kafka_consumer_hint(struct kafka_consumer *con, const int64_t *offsets)
 	memcpy(hinted, offsets, (size_t)con->count * sizeof *hinted);
 }
 
-int kafka_tail(const struct kafka_config *config, const char *topic, int partition, int most, kafka_visit *visit,
+int kafka_reader_open(const struct kafka_config *config, struct kafka_reader **ret_reader, struct error *err)
+{
+	*ret_reader = (struct kafka_reader *)&consumer;
+	return 0;
+}
+
+void kafka_reader_close(struct kafka_reader *reader)
+{
+}
+
+int kafka_reader_tail(struct kafka_reader *reader, const char *topic, int partition, int most, kafka_visit *visit,
 	void *context, struct error *err)
 {
 	const struct fake_topic *at = fake_topic(topic);
@@ -207,19 +221,22 @@ int decoder_event(struct decoder *decoder, const void *event_key, size_t key_len
 {
 	for (int i = 0; i < 2; i++)
 		if (*(const char *)value == tables[i].name[0]) {
-			*ret_event = (struct event){ .transaction_id = "1:8", .commit = 8, .change = { .op = CHANGE_INSERT, .table = &tables[i] } };
+			*ret_event = (struct event){ .transaction_id = "1:8", .commit = 8,
+				.change = { .op = CHANGE_INSERT, .table = &tables[i] } };
 			return 0;
 		}
 	return error_set(err, ERROR_DATA, "not an event");
 }
 
-int decoder_key(struct decoder *decoder, const struct table *table, const void *bytes, size_t key_len, struct arena *arena,
+int decoder_key(struct decoder *decoder, const struct table *table, const void *bytes, size_t key_len,
+	struct arena *arena,
 	struct value *ret_row, struct error *err)
 {
 	return 0;
 }
 
-int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, struct arena *arena, struct mark *ret_mark,
+int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, struct arena *arena,
+	struct mark *ret_mark,
 	struct error *err)
 {
 	*ret_mark = (struct mark){ .end = true, .id = "1:8" };
@@ -324,7 +341,7 @@ static void topics_are_selected_by_the_table_that_they_carry(void **state)
 	add_record(add_topic("crm.eu.public.a", 1), 0, "a");
 	excluded = "public.b\xc3\xa4";
 	con = opened(NULL);
-	assert_offsets(con, "crm.transaction 0 0\ncrm.public.a 0 0\ncrm.public.a 1 0\ncrm.eu.transaction 0 0\ncrm.eu.public.a 0 0\n");
+	assert_offsets(con, "crm.transaction 0 0\ncrm.public.a 0 0\ncrm.public.a 1 0\n");
 	assert_string_equal(shapes, "a ");
 	assert_int_equal(ask(con, "public.a", NULL), 1);
 	assert_int_equal(ask(con, "public.b\xc3\xa4", NULL), 0);
@@ -371,6 +388,9 @@ static void reading_begins_at_the_stored_offset(void **state)
 	assert_int_equal(hinted[0], 1);
 	assert_int_equal(hinted[1], -1);
 	assert_int_equal(hinted[2], 5);
+	assert_int_equal(consume_tidy(con, NULL), 0);
+	assert_offsets(con, "crm.transaction 0 1\ncrm.public.a 0 5\ncrm.public.a 1 2\n");
+	assert_int_equal(ask(con, "public.a", NULL), 1);
 	topic->high[1] = 2; /* nothing there, as far as this test goes */
 	assert_int_equal(consume_tidy(con, NULL), 0);
 	assert_offsets(con, "crm.transaction 0 1\ncrm.public.a 0 6\ncrm.public.a 1 2\n");
@@ -388,7 +408,8 @@ static void an_offset_out_of_range_is_a_gap(void **state)
 	topic->low = 4;
 	assert_int_equal(consume_open(&options, "crm.public.a 0 3\n", &con, &err), -1);
 	assert_int_equal(err.class, ERROR_GAP);
-	assert_string_equal(err.text, "crm.public.a[0]: the target has applied everything before offset 3, but the partition now holds "
+	assert_string_equal(err.text,
+		"crm.public.a[0]: the target has applied everything before offset 3, but the partition now holds "
 				      "offsets 4 to 6");
 	assert_int_equal(consume_open(&options, "crm.public.a 0 7\n", &con, &err), -1);
 	assert_int_equal(err.class, ERROR_GAP);
@@ -438,6 +459,7 @@ static void what_can_not_be_decoded_is_named(void **state)
 	struct error err = ERROR_INIT;
 
 	add_record(topic, 0, "?");
+	add_record(topic, 0, "a");
 	con = opened(NULL);
 	heads = consume_heads(con);
 	assert_int_equal(heads->peek(heads->context, 2, &head, &err), -1);

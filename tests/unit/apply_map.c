@@ -11,7 +11,9 @@
 
 #include "apply/map.h"
 
-#define LIST(...) { .items = (const char *const[]){ __VA_ARGS__ }, .count = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *) }
+#define LIST(...) \
+	{ .items = (const char *const[]){ __VA_ARGS__ }, \
+	  .count = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *) }
 
 static const struct column columns[] = {
 	{ .name = "id", .type = COLUMN_INT64, .key = true },
@@ -21,7 +23,8 @@ static const struct column columns[] = {
 static const size_t key[] = { 0 };
 static const struct table customer = { .schema = "public", .name = "customer", .columns = columns, .column_count = 3,
 	.key = key, .key_count = 1, .slot = 5 };
-static const struct table customer_old = { .schema = "public", .name = "customer", .columns = columns, .column_count = 2,
+static const struct table customer_old = { .schema = "public", .name = "customer", .columns = columns,
+	.column_count = 2,
 	.key = key, .key_count = 1, .slot = 6 };
 
 static struct apply_settings settings_with(const struct apply_table *groups, size_t count)
@@ -120,13 +123,18 @@ static void a_column_that_is_not_there_is_refused(void **state)
 	struct apply_settings settings = settings_with(&group, 1);
 
 	assert_refused(&settings,
-		"tables, source \"public.customer\": column_exclude_list names column \"birth\", which the table does not have");
-	group = (struct apply_table){ .source = "public.customer", .target = "", .column_rename = LIST("nam=full_name") };
+		"tables, source \"public.customer\": column_exclude_list names column \"birth\", which the table does "
+			"not have");
+	group = (struct apply_table){ .source = "public.customer", .target = "",
+		.column_rename = LIST("nam=full_name") };
 	assert_refused(&settings,
-		"tables, source \"public.customer\": column_rename names column \"nam\", which the table does not have");
-	group = (struct apply_table){ .source = "public.customer", .target = "", .column_include_list = LIST("id", "nam") };
+		"tables, source \"public.customer\": column_rename names column \"nam\", which the table does not "
+			"have");
+	group = (struct apply_table){ .source = "public.customer", .target = "", .column_include_list = LIST("id",
+		"nam") };
 	assert_refused(&settings,
-		"tables, source \"public.customer\": column_include_list names column \"nam\", which the table does not have");
+		"tables, source \"public.customer\": column_include_list names column \"nam\", which the table does "
+			"not have");
 }
 
 static void an_older_shape_may_lack_a_named_column(void **state)
@@ -189,7 +197,8 @@ static void assert_check_fails(const struct apply_table *groups, size_t count, c
 
 static void the_file_is_checked_without_a_shape(void **state)
 {
-	struct apply_table groups[2] = { group_for("public.customer", "crm.customer"), group_for("public.invoice", "invoice") };
+	struct apply_table groups[2] = { group_for("public.customer", "crm.customer"), group_for("public.invoice",
+		"invoice") };
 	struct apply_settings settings = settings_with(groups, 2);
 
 	assert_int_equal(map_check(&settings, NULL), 0);
@@ -205,7 +214,8 @@ static void the_file_is_checked_without_a_shape(void **state)
 	assert_check_fails(groups, 1,
 		"tables, source \"public.customer\": column_rename \"name\" is not of the form \"SOURCE=TARGET\"");
 	groups[0].column_rename = (struct settings_list)LIST("name=a", "name=b");
-	assert_check_fails(groups, 1, "tables, source \"public.customer\": column_rename has both \"name=a\" and \"name=b\"");
+	assert_check_fails(groups, 1,
+		"tables, source \"public.customer\": column_rename has both \"name=a\" and \"name=b\"");
 }
 
 int main(void)

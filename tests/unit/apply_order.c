@@ -1,8 +1,10 @@
 /*
- * apply_order.c: unit tests of apply/order: a source with random transactions, partitions that deliver as they like, and every fault.
+ * apply_order.c: unit tests of apply/order: a source with random transactions, partitions that deliver as they like,
+ * and every fault.
  *
- * The world: TABLES tables with PARTITIONS partitions each; a log of transactions, spread over partitions as capture does it. The script
- * decides how much of each partition has arrived. A record is kept small: values are left out, `id` names the row in the key's stead.
+ * The world: TABLES tables with PARTITIONS partitions each; a log of transactions, spread over partitions as capture
+ * does it. The script decides how much of each partition has arrived. A record is kept small: values are left out, `id`
+ * names the row in the key's stead.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -56,7 +58,8 @@ struct world {
 };
 
 static const struct value key_value = { .kind = VALUE_INT, .i = 1 };
-static const char *const collections[TABLES] = { "public.customer", "public.invoice", "billing.payment", "public.note" };
+static const char *const collections[TABLES] = { "public.customer", "public.invoice", "billing.payment",
+	"public.note" };
 
 /* xorshift: the same on every machine, so that a failing seed can be run again. */
 static uint64_t draw(struct world *world, uint64_t below)
@@ -173,7 +176,8 @@ static struct record *append_event(struct world *world, const char *id, int tabl
 	(void)snprintf(record->id, sizeof record->id, "%s", id);
 	record->head.kind = ORDER_HEAD_EVENT;
 	record->head.event.commit = world->last_commit;
-	record->head.event.change = (struct change){ .op = CHANGE_INSERT, .table = &world->tables[table], .index = index,
+	record->head.event.change = (struct change){ .op = CHANGE_INSERT, .table = &world->tables[table],
+		.index = index,
 		.table_index = table_index };
 	settle_record(record, (int64_t)world->partitions[handle].count - 1);
 	return record;
@@ -450,7 +454,8 @@ static void close_all(struct world *world)
 		(void)snprintf(id, sizeof id, "%" PRIu64 ":%" PRIu64, world->last_commit / 8, world->last_commit);
 		do {
 			for (int i = 0; i < PARTITIONS; i++) /* drawn into another partition: take it back */
-				if (world->handles[table][i] != handle && world->partitions[world->handles[table][i]].count > 0 &&
+				if (world->handles[table][i] != handle &&
+					world->partitions[world->handles[table][i]].count > 0 &&
 					strcmp(world->partitions[world->handles[table][i]]
 						       .records[world->partitions[world->handles[table][i]].count - 1]
 						       .id,
@@ -498,7 +503,8 @@ static void swapped_events_are_always_found(void **state)
 		part = some_partition(&world, 8);
 		do
 			at = draw(&world, part->count - 1);
-		while (part->records[at].head.kind != ORDER_HEAD_EVENT || part->records[at + 1].head.kind != ORDER_HEAD_EVENT);
+		while (part->records[at].head.kind != ORDER_HEAD_EVENT ||
+			part->records[at + 1].head.kind != ORDER_HEAD_EVENT);
 		record = part->records[at];
 		part->records[at] = part->records[at + 1];
 		part->records[at + 1] = record;
@@ -544,7 +550,8 @@ static void an_extra_event_is_always_found(void **state)
 		part = some_partition(&world, 6);
 		do
 			at = draw(&world, part->count - 1);
-		while (part->records[at].head.kind != ORDER_HEAD_EVENT || part->records[at + 1].head.kind != ORDER_HEAD_EVENT ||
+		while (part->records[at].head.kind != ORDER_HEAD_EVENT ||
+			part->records[at + 1].head.kind != ORDER_HEAD_EVENT ||
 			part->records[at + 1].head.event.commit == part->records[at].head.event.commit);
 		record = part->records[at];
 		record.head.event.change.index += 100;
@@ -591,12 +598,14 @@ static void a_hole_names_both_sides(void **state)
 
 	small_world(&world);
 	(void)cut(&world.partitions[1], 0);
-	run_to_gap(&world, "event number 1 of public.customer in transaction 128:1024 is missing: every partition has gone on, "
+	run_to_gap(&world,
+		"event number 1 of public.customer in transaction 128:1024 is missing: every partition has gone on, "
 			   "for example to crm.public.customer[0] offset 0: event 2 of transaction 128:1024");
 	world_release(&world);
 	small_world(&world);
 	(void)cut(&world.partitions[1], 1);
-	run_to_gap(&world, "event number 2 of public.customer in transaction 128:1024 is missing: every partition has gone on, "
+	run_to_gap(&world,
+		"event number 2 of public.customer in transaction 128:1024 is missing: every partition has gone on, "
 			   "for example to crm.public.customer[0] offset 1: event 1 of transaction 129:1032");
 	world_release(&world);
 }
@@ -607,7 +616,8 @@ static void a_broken_chain_names_both_sides(void **state)
 
 	small_world(&world);
 	(void)snprintf(world.partitions[0].records[3].previous, TRANSACTION_ID_MAX, "127:1016");
-	run_to_gap(&world, "crm.transaction[0] offset 3: the chain is broken: transaction 129:1032 follows on \"127:1016\", "
+	run_to_gap(&world,
+		"crm.transaction[0] offset 3: the chain is broken: transaction 129:1032 follows on \"127:1016\", "
 			   "the last one applied is 128:1024");
 	world_release(&world);
 }
@@ -618,7 +628,9 @@ static void another_log_is_refused(void **state)
 
 	small_world(&world);
 	(void)snprintf(world.partitions[0].records[3].log, POSITION_LOG_MAX, "postgresql:7300000000000000001:2:crm");
-	run_to_gap(&world, "crm.transaction[0] offset 3: END of transaction 129:1032 is of log \"postgresql:7300000000000000001:2:crm\", "
+	run_to_gap(&world,
+		"crm.transaction[0] offset 3: END of transaction 129:1032 is of log "
+		"\"postgresql:7300000000000000001:2:crm\", "
 			   "applied so far was log \"" LOG "\"");
 	world_release(&world);
 }
@@ -629,7 +641,9 @@ static void an_epoch_that_goes_back_is_refused(void **state)
 
 	small_world(&world);
 	world.partitions[0].records[1].head.mark.epoch = 7;
-	run_to_gap(&world, "crm.transaction[0] offset 3: END of transaction 129:1032 was written in epoch 1, that of 128:1024 before it "
+	run_to_gap(&world,
+		"crm.transaction[0] offset 3: END of transaction 129:1032 was written in epoch 1, that of 128:1024 "
+		"before it "
 			   "in epoch 7");
 	world_release(&world);
 }
@@ -642,12 +656,16 @@ static void a_step_back_to_unknown_history_is_refused(void **state)
 	small_world(&world);
 	world.last_commit = 1028;
 	append_mark(&world, true, "130:1028", none, 0);
-	run_to_gap(&world, "crm.transaction[0] offset 4: step back: END of transaction 130:1028, which was not applied, comes after that "
+	run_to_gap(&world,
+		"crm.transaction[0] offset 4: step back: END of transaction 130:1028, which was not applied, comes "
+		"after that "
 			   "of 129:1032");
 	world_release(&world);
 	small_world(&world);
 	append_mark(&world, true, "131:1032", none, 0);
-	run_to_gap(&world, "crm.transaction[0] offset 4: step back: END of transaction 131:1032, which was not applied, comes after that "
+	run_to_gap(&world,
+		"crm.transaction[0] offset 4: step back: END of transaction 131:1032, which was not applied, comes "
+		"after that "
 			   "of 129:1032");
 	world_release(&world);
 }
@@ -688,7 +706,9 @@ static void an_event_of_no_transaction_is_refused(void **state)
 		settle_record(&part->records[2], 2);
 		settle_record(&part->records[3], 3);
 	}
-	run_to_gap(&world, "crm.public.customer[0] offset 2: event 1 of transaction 999:1028 was never applied, but transaction 128:1024, "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 2: event 1 of transaction 999:1028 was never applied, but transaction "
+		"128:1024, "
 			   "before 129:1032, was the last one applied");
 	world_release(&world);
 }
@@ -699,17 +719,23 @@ static void half_a_key_move_is_refused(void **state)
 
 	small_world(&world);
 	world.partitions[1].records[0].head.key_leaves = true;
-	run_to_gap(&world, "crm.public.customer[0] offset 1: event 2 of transaction 128:1024 comes after event 1, which deletes the old key "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 1: event 2 of transaction 128:1024 comes after event 1, which deletes "
+		"the old key "
 			   "of a row, but does not create the new one");
 	world_release(&world);
 	small_world(&world);
 	world.partitions[1].records[1].head.old_key = &key_value;
-	run_to_gap(&world, "crm.public.customer[0] offset 1: event 2 of transaction 128:1024 creates the new key of a row, but the delete of "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 1: event 2 of transaction 128:1024 creates the new key of a row, but "
+		"the delete of "
 			   "the old one is not before it");
 	world_release(&world);
 	small_world(&world);
 	world.partitions[1].records[1].head.key_leaves = true;
-	run_to_gap(&world, "event 2 of transaction 128:1024 deletes the old key of a row of public.customer, but the create of the new one is "
+	run_to_gap(&world,
+		"event 2 of transaction 128:1024 deletes the old key of a row of public.customer, but the create of "
+		"the new one is "
 			   "missing");
 	world_release(&world);
 }

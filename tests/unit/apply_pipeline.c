@@ -76,7 +76,8 @@ static size_t test_queued(const struct sink *snk)
 	return snk->queued;
 }
 
-static const struct sink_ops test_ops = { .name = "test", .begin = test_begin, .write = test_write, .commit = test_commit,
+static const struct sink_ops test_ops = { .name = "test", .begin = test_begin, .write = test_write,
+	.commit = test_commit,
 	.abort = test_abort, .queued = test_queued };
 
 static const struct sink_position position = { .found = true, .commit = 1 };

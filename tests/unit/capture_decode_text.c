@@ -105,8 +105,8 @@ static void test_integers(void **state)
 	check_int(&i8, "0", 0);
 	CHECK_REFUSED(&i2, "32768", "-32769", "65536");
 	CHECK_REFUSED(&i4, "2147483648", "-2147483649");
-	CHECK_REFUSED(&i8, "9223372036854775808", "-9223372036854775809", "18446744073709551617", "99999999999999999999", "",
-		"-", "1.0", " 1", "1 ", "1e3", "0x1", "--1", "+1");
+	CHECK_REFUSED(&i8, "9223372036854775808", "-9223372036854775809", "18446744073709551617", "99999999999999999999",
+		"", "-", "1.0", " 1", "1 ", "1e3", "0x1", "--1", "+1");
 }
 
 static void test_floats(void **state)
@@ -119,7 +119,7 @@ static void test_floats(void **state)
 	check_float(&f8, "1e-324", 0.0); /* less than half of the smallest: never written, but read as everyone reads it */
 	check_float(&f8, "5e-324", 0x1p-1074);
 	check_float(&f8, "2.2250738585072014e-308", DBL_MIN);
-	check_float(&f8, "2.225073858507201e-308", 0x1.fffffffffffffp-1023);
+	check_float(&f8, "2.225073858507201e-308", 0x0.fffffffffffffp-1022);
 	check_float(&f8, "1.7976931348623157e+308", DBL_MAX);
 	check_float(&f8, "-1.7976931348623157e+308", -DBL_MAX);
 	check_float(&f8, "9.999999999999999e+22", 1e23);
@@ -132,14 +132,14 @@ static void test_floats(void **state)
 	check_float(&f8, "-Infinity", -HUGE_VAL);
 	check_float(&f4, "0.1", (double)0.1f);
 	check_float(&f4, "16777217", 16777216.0);
-	check_float(&f4, "16777217.000000001", 16777218.0); /* the nearest double lies just between two floats, the text does not */
+	check_float(&f4, "16777217.000000001", 16777218.0); /* its nearest double is just between two floats */
 	check_float(&f4, "1.17549435e-38", (double)FLT_MIN);
 	check_float(&f4, "1e-45", 0x1p-149);
 	check_float(&f4, "3.4028235e+38", (double)FLT_MAX);
 	check_float(&f4, "-0", -0.0);
 	check_float(&f4, "NaN", (double)NAN);
-	CHECK_REFUSED(&f8, "", "-", ".", "e5", "1e", "1e+", "1e999", "0x1p3", "nan", "inf", "infinity", "+1", " 1", "1 ", "1.2.3", "1,5",
-		"1e123456", "--1");
+	CHECK_REFUSED(&f8, "", "-", ".", "e5", "1e", "1e+", "1e999", "0x1p3", "nan", "inf", "infinity", "+1", " 1", "1 ",
+		"1.2.3", "1,5", "1e123456", "--1");
 	CHECK_REFUSED(&f4, "3.5e38", "1e39");
 }
 
@@ -154,7 +154,7 @@ static void test_locale(void **state)
 	CHECK_REFUSED(&f8, "0,30000000000000004");
 	(void)setlocale(LC_ALL, "C");
 	if (!comma)
-		skip();
+		print_message("# no locale with a decimal comma here: shown for C only\n");
 }
 
 static void test_numeric(void **state)
@@ -223,9 +223,9 @@ static void test_dates(void **state)
 	check_text(&column, "0001-02-29 BC", VALUE_EXACT); /* a leap year: the year before 0001 */
 	check_text(&column, "infinity", VALUE_EXACT);
 	check_text(&column, "-infinity", VALUE_EXACT);
-	CHECK_REFUSED(&column, "", "01/02/2024", "2024-1-02", "2024-13-01", "2024-00-01", "2024-02-30", "1900-02-29", "2023-02-29",
-		"0000-01-01", "0002-02-29 BC", "2024-01-00", "2024-01-02 AD", "2024-01-02T", "-2024-01-02", "2024-01-0", "2024-01-02 ",
-		"12345678-01-01", "Infinity", "24-01-02", "2024-0a-01");
+	CHECK_REFUSED(&column, "", "01/02/2024", "2024-1-02", "2024-13-01", "2024-00-01", "2024-02-30", "1900-02-29",
+		"2023-02-29", "0000-01-01", "0002-02-29 BC", "2024-01-00", "2024-01-02 AD", "2024-01-02T", "-2024-01-02",
+		"2024-01-0", "2024-01-02 ", "12345678-01-01", "Infinity", "24-01-02", "2024-0a-01");
 }
 
 static void test_times(void **state)
@@ -237,8 +237,8 @@ static void test_times(void **state)
 	check_int(&time, "23:59:59.999999", DAY_US - 1);
 	check_int(&time, "00:00:00.1", 100000);
 	check_int(&time, "00:00:00.000001", 1);
-	CHECK_REFUSED(&time, "", "24:00:00.000001", "24:00:01", "25:00:00", "12:60:00", "12:00:60", "12:00", "12:00:00.", "12:00:00.1234567",
-		"1:00:00", "12:00:00+00", "12:00:00 ", "12-00-00", "aa:00:00");
+	CHECK_REFUSED(&time, "", "24:00:00.000001", "24:00:01", "25:00:00", "12:60:00", "12:00:60", "12:00", "12:00:00.",
+		"12:00:00.1234567", "1:00:00", "12:00:00+00", "12:00:00 ", "12-00-00", "aa:00:00");
 }
 
 static void test_timestamps(void **state)
@@ -264,10 +264,11 @@ static void test_timestamps(void **state)
 	check_int(&zone, "2024-02-29 12:34:56.789+00", at + 789000);
 	check_text(&zone, "0001-12-31 23:59:59+00 BC", VALUE_EXACT);
 	check_text(&zone, "-infinity", VALUE_EXACT);
-	CHECK_REFUSED(&plain, "", "2024-02-29", "2024-02-29 ", "2024-02-29T12:34:56", "2024-02-30 12:34:56", "2024-02-29 24:00:00",
-		"2024-02-29 12:34:56+00", "2024-02-29 12:34:56.", "2024-02-29 12:34:56.1234567", "Thu Feb 29 12:34:56 2024");
-	CHECK_REFUSED(&zone, "2024-02-29 12:34:56", "2024-02-29 12:34:56+02", "2024-02-29 12:34:56+00:00", "2024-02-29 12:34:56-00",
-		"2024-02-29 12:34:56+0", "2024-02-29 12:34:56 UTC");
+	CHECK_REFUSED(&plain, "", "2024-02-29", "2024-02-29 ", "2024-02-29T12:34:56", "2024-02-30 12:34:56",
+		"2024-02-29 24:00:00", "2024-02-29 12:34:56+00", "2024-02-29 12:34:56.", "2024-02-29 12:34:56.1234567",
+		"Thu Feb 29 12:34:56 2024");
+	CHECK_REFUSED(&zone, "2024-02-29 12:34:56", "2024-02-29 12:34:56+02", "2024-02-29 12:34:56+00:00",
+		"2024-02-29 12:34:56-00", "2024-02-29 12:34:56+0", "2024-02-29 12:34:56 UTC");
 }
 
 static struct value decode_array(const struct column *column, const char *text)
@@ -303,9 +304,10 @@ static void test_arrays(void **state)
 	value = decode_array(&ints, "{-1,2,NULL}");
 	assert_true(value.array.count == 3 && value.array.items[0].i == -1 && value.array.items[2].kind == VALUE_NULL);
 	value = decode_array(&bytes, "{\"\\\\x00ff\"}");
-	assert_true(value.array.count == 1 && value.array.items[0].kind == VALUE_BYTES && value.array.items[0].text.len == 2);
-	CHECK_REFUSED(&ints, "", "{", "}", "{1", "1}", "{1,}", "{,1}", "{a}", "{\"1}", "{\"1\\", "{1}}", "{1,2}x}", "{2147483648}",
-		"{1\\,2}", "{\"1\"2}");
+	assert_int_equal(value.array.count, 1);
+	assert_true(value.array.items[0].kind == VALUE_BYTES && value.array.items[0].text.len == 2);
+	CHECK_REFUSED(&ints, "", "{", "}", "{1", "1}", "{1,}", "{,1}", "{a}", "{\"1}", "{\"1\\", "{1}}", "{1,2}x}",
+		"{2147483648}", "{1\\,2}", "{\"1\"2}");
 	CHECK_REFUSED(&texts, "{a\"b}", "{\"a\"b}", "{a\\b}");
 }
 

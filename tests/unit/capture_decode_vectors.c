@@ -112,7 +112,8 @@ static void show_name(struct buf *out, const struct table *table)
 	show_escaped(out, table->name, strlen(table->name));
 }
 
-static void show_row(struct buf *out, const char *what, const struct table *table, const struct value *row, bool only_key)
+static void show_row(struct buf *out, const char *what, const struct table *table, const struct value *row,
+	bool only_key)
 {
 	bool first = true;
 
@@ -195,7 +196,8 @@ static void show_message(struct buf *out, const struct pgoutput_message *msg)
 		show_relation(out, msg->relation.table, msg->relation.fresh);
 		break;
 	case PGOUTPUT_MESSAGE:
-		buf_printf(out, "message transactional=%d lsn=%" PRIu64 " prefix=", msg->message.transactional, msg->message.lsn);
+		buf_printf(out, "message transactional=%d lsn=%" PRIu64 " prefix=", msg->message.transactional,
+			msg->message.lsn);
 		show_escaped(out, msg->message.prefix, strlen(msg->message.prefix));
 		buf_append_str(out, " content=");
 		for (size_t i = 0; i < msg->message.content_len; i++)

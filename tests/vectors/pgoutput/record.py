@@ -12,9 +12,10 @@ Starts a server of its own, runs each scenario below, fetches the messages from 
 
 and tests/fuzz/seeds/pgoutput/<scenario>, a few of those messages for the fuzzer (tests/fuzz/fuzz_pgoutput.c).
 
-The meaning is worked out here without Tailrace: by a reader of the protocol of our own (below), and values by what SELECT gives for the
-same row.  A value is shown as letter:text; the letter is the kind of value that the decoder must choose (e: exact, the column's
-type cannot hold it), the text is the source's, and the test prints the decoded value back into it.
+The meaning is worked out here without Tailrace: by a reader of the protocol of our own (below), and values by what
+SELECT gives for the same row.  A value is shown as letter:text; the letter is the kind of value that the decoder must
+choose (e: exact, the column's type cannot hold it), the text is the source's, and the test prints the decoded value
+back into it.
 """
 
 import re
@@ -44,13 +45,13 @@ TYPES = {
     "c_int4": ("integer", ["-2147483648", "2147483647", "-1"]),
     "c_int8": ("bigint", ["-9223372036854775808", "9223372036854775807", "0"]),
     "c_oid": ("oid", ["4294967295", "0"]),
-    "c_float4": ("real", ["0.1", "-0", "1e-45", "3.4028235e38", "NaN", "Infinity", "-Infinity", "16777217", "1.17549435e-38",
-                          "123456.79", "1e6", "0.0001", "0.00001", "1.1754942e-38"]),
+    "c_float4": ("real", ["0.1", "-0", "1e-45", "3.4028235e38", "NaN", "Infinity", "-Infinity", "16777217",
+        "1.17549435e-38", "123456.79", "1e6", "0.0001", "0.00001", "1.1754942e-38"]),
     "c_float8": ("double precision", ["0.1", "-0", "5e-324", "1.7976931348623157e308", "NaN", "Infinity", "-Infinity",
-                                      "9007199254740993", "2.2250738585072014e-308", "0.30000000000000004", "1e15", "1e14",
-                                      "123456789012345.67", "2.2250738585072011e-308", "1e22", "-1.5e-7", "100"]),
-    "c_numeric": ("numeric", ["0", "-0.000", "NaN", "Infinity", "-Infinity", "1e-400", "1e400", "12345678901234567890.0123456789",
-                              "1.10"]),
+        "9007199254740993", "2.2250738585072014e-308", "0.30000000000000004", "1e15", "1e14", "123456789012345.67",
+        "2.2250738585072011e-308", "1e22", "-1.5e-7", "100"]),
+    "c_numeric": ("numeric", ["0", "-0.000", "NaN", "Infinity", "-Infinity", "1e-400", "1e400",
+        "12345678901234567890.0123456789", "1.10"]),
     "c_numeric_12_2": ("numeric(12,2)", ["0", "9999999999.99", "-9999999999.99", "NaN", "0.5"]),
     "c_numeric_3_3": ("numeric(3,3)", ["0.999", "-0.001"]),
     "c_numeric_5": ("numeric(5)", ["12345", "-1"]),
@@ -66,18 +67,18 @@ TYPES = {
     "c_jsonb": ("jsonb", ['{"b": 1.0, "a": "\\u00e4"}']),
     "c_xml": ("xml", ["<a>b &amp; c</a>"]),
     "c_uuid": ("uuid", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
-    "c_date": ("date", ["1970-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "5874897-12-31", "4713-11-24 BC", "0001-02-29 BC",
-                        "infinity", "-infinity", "2000-02-29", "1900-02-28", "1582-10-10", "1969-12-31"]),
+    "c_date": ("date", ["1970-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "5874897-12-31", "4713-11-24 BC",
+        "0001-02-29 BC", "infinity", "-infinity", "2000-02-29", "1900-02-28", "1582-10-10", "1969-12-31"]),
     "c_time": ("time", ["00:00", "24:00:00", "23:59:59.999999", "12:34:56.1"]),
     "c_time_3": ("time(3)", ["12:34:56.789", "00:00:00.001"]),
     "c_timetz": ("timetz", ["12:34:56.789+02", "00:00:00-15:59:59", "24:00:00+00"]),
-    "c_timestamp": ("timestamp", ["1970-01-01", "0001-01-01", "9999-12-31 23:59:59.999999", "10000-01-01", "infinity", "-infinity",
-                                  "4713-11-24 00:00:00.5 BC", "294276-12-31 23:59:59.999999", "1969-12-31 23:59:59.9",
-                                  "2024-02-29 12:34:56.78", "2024-02-29 12:34:56.789", "2024-02-29 12:34:56.7891",
-                                  "2024-02-29 12:34:56.78912"]),
+    "c_timestamp": ("timestamp", ["1970-01-01", "0001-01-01", "9999-12-31 23:59:59.999999", "10000-01-01", "infinity",
+        "-infinity", "4713-11-24 00:00:00.5 BC", "294276-12-31 23:59:59.999999", "1969-12-31 23:59:59.9",
+        "2024-02-29 12:34:56.78", "2024-02-29 12:34:56.789", "2024-02-29 12:34:56.7891", "2024-02-29 12:34:56.78912"]),
     "c_timestamp_0": ("timestamp(0)", ["2024-02-29 12:34:56.5"]),
-    "c_timestamptz": ("timestamptz", ["2024-02-29 12:34:56.789123+05:30", "0001-01-01 00:00:00+00", "0001-12-31 23:59:59+00 BC",
-                                      "9999-12-31 23:59:59.999999+00", "infinity", "-infinity", "10000-01-01 00:00:00+00"]),
+    "c_timestamptz": ("timestamptz", ["2024-02-29 12:34:56.789123+05:30", "0001-01-01 00:00:00+00",
+        "0001-12-31 23:59:59+00 BC", "9999-12-31 23:59:59.999999+00", "infinity", "-infinity",
+        "10000-01-01 00:00:00+00"]),
     "c_timestamptz_3": ("timestamptz(3)", ["2024-02-29 12:34:56.789+00"]),
     "c_interval": ("interval", ["1 year 2 mons -3 days 04:05:06.789", "-178000000 years"]),
     "c_interval_dts": ("interval day to second(3)", ["3 days 04:05:06.789"]),
@@ -116,7 +117,7 @@ ARRAYS = {
     "a_numeric": ("numeric[]", ["{1.50,-0.001}", "{1,NaN}", "{NULL}"]),
     "a_numeric_12_2": ("numeric(12,2)[]", ["{1.5,NULL,-3}"]),
     "a_text": ("text[]", [r'{a,"b c","",NULL,"NULL","null","q\"uo\\te","{x}","1,2"," ","ä🧀"}', "{}", '{{"a","b"}}',
-                          '{"tab\there","line\nbreak"}', "{a}", '[0:0]={x}']),
+        '{"tab\there","line\nbreak"}', "{a}", '[0:0]={x}']),
     "a_varchar": ("varchar(10)[]", ["{ab,NULL}"]),
     "a_bpchar": ("char(3)[]", ["{a}"]),
     "a_bytea": ("bytea[]", [r'{"\\x00ff","\\x",NULL}']),
@@ -155,7 +156,8 @@ USER_TYPES = {
 
 def typed_table(name, columns):
     """Statements: one row for each value, one of NULLs; each row is looked at with SELECT."""
-    yield "create table %s (id integer primary key, %s)" % (name, ", ".join(f"{c} {t}" for c, (t, _) in columns.items()))
+    definitions = ", ".join(f"{column} {type_name}" for column, (type_name, _) in columns.items())
+    yield f"create table {name} (id integer primary key, {definitions})"
     for row in range(max(len(values) for _, values in columns.values())):
         values = ", ".join("$q$%s$q$" % values[row % len(values)] for _, values in columns.values())
         yield f"insert into {name} values ({row}, {values})", (name, row)
@@ -200,11 +202,12 @@ SCENARIOS = {
         "delete from indexed",
         "insert into keyless values (1, 'one'), (null, null)",
         "insert into nothing values (1, 'one')",
-        "begin; insert into plain values (3, 'three', ''); insert into child values (1, 3); update plain set name = 'drei' "
-        "where id = 3; select pg_logical_emit_message(true, 'tailrace', 'in the transaction'); commit",
+        "begin; insert into plain values (3, 'three', ''); insert into child values (1, 3); "
+        "update plain set name = 'drei' where id = 3; select pg_logical_emit_message(true, 'tailrace', 'in the transaction'); commit",
         "select pg_logical_emit_message(false, 'tailrace.heartbeat', '\\x00ff'::bytea)",
         "begin; insert into keyless values (2, 'rolled back'); rollback",
-        "begin; savepoint a; insert into keyless values (3, 'gone'); rollback to a; insert into keyless values (4, 'kept'); commit",
+        "begin; savepoint a; insert into keyless values (3, 'gone'); rollback to a; "
+        "insert into keyless values (4, 'kept'); commit",
         "truncate keyless", "truncate plain, child restart identity", "truncate plain cascade",
     ],
     "shapes": [
@@ -214,7 +217,8 @@ SCENARIOS = {
         "alter table shape alter column name type varchar(30)", "insert into shape values (3, 'three', 3)",
         "alter table shape drop column added", "insert into shape values (4, 'four')",
         "alter table shape rename column name to title", "insert into shape values (5, 'five')",
-        "alter table shape alter column title set statistics 10", "insert into shape values (6, 'six')",  # said again, not new
+        "alter table shape alter column title set statistics 10",  # said again, not new
+        "insert into shape values (6, 'six')",
         "alter table shape replica identity full", "insert into shape values (7, 'seven')",
         "alter table shape rename to shape2", "insert into shape2 values (8, 'eight')",
         "create table shape (id integer primary key)", "insert into shape values (9)",
@@ -273,8 +277,8 @@ class Meaning:
     def resolve(self, oid, typmod):
         """(oid of the built-in type that decides, or 0, its modifier, whether it is an array of that, labels)."""
         kind, base, base_typmod, category, element, name, builtin = self.query(
-            "select t.typtype, t.typbasetype::bigint, t.typtypmod, t.typcategory, t.typelem::bigint, t.typname, t.oid < 10000 "
-            "from pg_type t where t.oid = %s", oid)[0]
+            "select typtype, typbasetype::bigint, typtypmod, typcategory, typelem::bigint, typname, oid < 10000 "
+            "from pg_type where oid = %s", oid)[0]
         if kind == "d":
             return self.resolve(base, base_typmod)
         if builtin:
@@ -329,12 +333,13 @@ class Meaning:
         flagged = any(c[1] for c in columns)
         if identity == "f" or (identity != "d" and not flagged):
             key = [r[0] for r in self.query(
-                "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey) "
-                "where i.indisprimary and i.indrelid = %s order by a.attnum", oid)]
+                "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid "
+                "and a.attnum = any(i.indkey) where i.indisprimary and i.indrelid = %s order by a.attnum", oid)]
             self.keys[oid] = f"key {oid} {','.join(map(escape, key))}"
             for c in columns:
                 c[1] = c[0] in key
-        shape = "%s.%s %s" % (escape(schema), escape(name), "full" if identity == "f" else "key" if flagged else "nothing")
+        known = "full" if identity == "f" else "key" if flagged else "nothing"
+        shape = f"{escape(schema)}.{escape(name)} {known}"
         shape += " key=%s columns=%s" % (",".join(escape(c[0]) for c in columns if c[1]),
                                          ",".join(f"{escape(c[0])}:{escape(c[3])}" for c in columns))
         fresh = oid not in self.relations or self.relations[oid][1] != shape
@@ -347,7 +352,8 @@ class Meaning:
         row = []
         for _ in range(reader.take("H")):
             kind = chr(reader.take("B"))
-            row.append({"n": None, "u": "unchanged"}[kind] if kind != "t" else [reader.bytes(reader.take("I")).decode()])
+            plain = {"n": None, "u": "unchanged"}
+            row.append([reader.bytes(reader.take("I")).decode()] if kind == "t" else plain[kind])
         return row
 
     def show(self, columns, row, only_key=False):
@@ -386,10 +392,11 @@ class Meaning:
     def message(self, data):
         reader, kind = Reader(data[1:]), data[:1]
         if kind == b"B":
-            text = "begin commit=%d us=%d xid=%d" % (reader.take("Q"), reader.take("q") + EPOCH_2000_US, reader.take("I"))
+            commit, time, xid = reader.take("Q"), reader.take("q"), reader.take("I")
+            text = f"begin commit={commit} us={time + EPOCH_2000_US} xid={xid}"
         elif kind == b"C":
-            reader.take("B")
-            text = "commit commit=%d end=%d us=%d" % (reader.take("Q"), reader.take("Q"), reader.take("q") + EPOCH_2000_US)
+            _, commit, end, time = reader.take("B"), reader.take("Q"), reader.take("Q"), reader.take("q")
+            text = f"commit commit={commit} end={end} us={time + EPOCH_2000_US}"
         elif kind == b"R":
             text = self.relation(reader)
         elif kind in (b"I", b"U", b"D"):
@@ -399,8 +406,9 @@ class Meaning:
             tables = [".".join(map(escape, self.relations[reader.take("I")][0])) for _ in range(count)]
             text = "truncate cascade=%d restart=%d %s" % (options & 1, options >> 1 & 1, " ".join(tables))
         elif kind == b"M":
-            text = "message transactional=%d lsn=%d prefix=%s content=" % (reader.take("B"), reader.take("Q"), escape(reader.string()))
-            text += reader.bytes(reader.take("I")).hex()
+            flags, lsn, prefix = reader.take("B"), reader.take("Q"), escape(reader.string())
+            content = reader.bytes(reader.take("I")).hex()
+            text = f"message transactional={flags} lsn={lsn} prefix={prefix} content={content}"
         elif kind in (b"Y", b"O"):
             return "ignored"
         else:
@@ -443,8 +451,9 @@ def record(server, name, steps):
             sql, look = (step, None) if isinstance(step, str) else step
             connection.execute(sql)
             if look:
-                names = connection.execute("select nspname, relname from pg_class c join pg_namespace n on n.oid = relnamespace "
-                                           "where c.oid = %s::regclass", [look[0]]).fetchone()
+                names = connection.execute(
+                    "select nspname, relname from pg_class c join pg_namespace n on n.oid = relnamespace "
+                    "where c.oid = %s::regclass", [look[0]]).fetchone()
                 selected[names, str(look[1])] = select(connection, *look)
         frames = connection.execute(
             "select lsn::text, data from pg_logical_slot_get_binary_changes(%s, null, null, 'proto_version', '1', "
@@ -458,7 +467,8 @@ def record(server, name, steps):
             raise SystemExit(f"{name}: these rows never came: {list(selected)}")
         write_seed(name, [bytes(data) for _, data in frames])
         head = [f"# PostgreSQL {server.value('show server_version')}, written by record.py"]
-        (HERE / f"{name}.txt").write_text("\n".join(head + [*meaning.types.values(), *meaning.keys.values(), *lines]) + "\n")
+        lines = head + [*meaning.types.values(), *meaning.keys.values(), *lines]
+        (HERE / f"{name}.txt").write_text("\n".join(lines) + "\n")
         print(f"{name}: {len(frames)} messages")
 
 

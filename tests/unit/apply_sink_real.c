@@ -1,0 +1,882 @@
+/*
+ * The PostgreSQL target against a real server: values, writes, errors and their names, transactions, fencing, a crash in mid-commit.
+ *
+ * sink_postgres_real.sh starts the server and says where it is: SINK_TEST_HOST, SINK_TEST_PORT, SINK_TEST_RESTART (a command that
+ * crashes and restarts it). Each test has a schema of its own, "t". The user is a superuser but for the tests of grants.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libpq-fe.h>
+#include <math.h>
+
+#include "apply/sink.h"
+
+#define COLUMNS 8
+#define TEXT(s) { .kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } }
+#define EXACT(s) { .kind = VALUE_EXACT, .text = { s, sizeof(s) - 1 } }
+#define BYTES(s) { .kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } }
+#define INT(n) { .kind = VALUE_INT, .i = (n) }
+#define FLOAT(n) { .kind = VALUE_FLOAT, .f = (n) }
+#define ITEMS(a) { .kind = VALUE_ARRAY, .array = { a, sizeof(a) / sizeof(a)[0] } }
+#define NOTHING { .kind = VALUE_NULL }
+#define UNCHANGED { .kind = VALUE_UNCHANGED }
+#define US INT64_C(1000000)
+
+static const struct sink_ops *const ops = &sink_postgres;
+static PGconn *admin;
+static uint64_t row_wise_until;
+static bool stopping;
+
+/* ---- scaffold ---- */
+
+static bool stop(void)
+{
+	return stopping;
+}
+
+static struct sink_options options(void)
+{
+	const char *port = getenv("SINK_TEST_PORT");
+
+	return (struct sink_options){ .type = "postgresql", .name = "crm", .hostname = getenv("SINK_TEST_HOST"), .user = "postgres",
+		.password = "", .dbname = "postgres", .sslmode = "", .sslrootcert = "", .sslcert = "", .sslkey = "",
+		.port = strtol(port, NULL, 10), .lock_timeout_us = 300000, .wake_fd = -1, .stop = stop,
+		.row_wise_until = &row_wise_until };
+}
+
+static void connect_admin(void)
+{
+	char conninfo[256];
+
+	(void)snprintf(conninfo, sizeof conninfo, "host=%s port=%s user=postgres", getenv("SINK_TEST_HOST"), getenv("SINK_TEST_PORT"));
+	PQfinish(admin);
+	admin = PQconnectdb(conninfo);
+	if (PQstatus(admin) != CONNECTION_OK)
+		fail_msg("%s", PQerrorMessage(admin));
+	PQclear(PQexec(admin, "SET client_min_messages = error; SET extra_float_digits = 1; SET timezone = 'UTC'"));
+}
+
+static void run(const char *sql)
+{
+	PGresult *result = PQexec(admin, sql);
+
+	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(admin));
+	PQclear(result);
+}
+
+static void expect(const char *sql, const char *want)
+{
+	PGresult *result = PQexec(admin, sql);
+	const char *have = PQntuples(result) == 0 ? "(no row)" : PQgetisnull(result, 0, 0) ? "(null)" : PQgetvalue(result, 0, 0);
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(admin));
+	if (strcmp(have, want) != 0)
+		fail_msg("%s: \"%s\", expected \"%s\"", sql, have, want);
+	PQclear(result);
+}
+
+/* A source table and its mapping to the target's table of the same name. */
+struct fixture {
+	struct table table;
+	struct column columns[COLUMNS];
+	size_t key[COLUMNS];
+	struct sink_column to[COLUMNS];
+	struct sink_mapping mapping;
+	struct sink *sink;
+	void *handle;
+	struct transaction txn;
+	uint64_t index;
+	struct error err;
+};
+
+static void fixture_table(struct fixture *f, const char *name, const struct column *columns, size_t count)
+{
+	f->table = (struct table){ .schema = "t", .name = name, .columns = f->columns, .column_count = count, .key = f->key,
+		.key_count = 0, .identity = IDENTITY_KEY };
+	for (size_t i = 0; i < count; i++) {
+		f->columns[i] = columns[i];
+		f->to[i] = (struct sink_column){ i, columns[i].name };
+		if (columns[i].key)
+			f->key[f->table.key_count++] = i;
+	}
+	f->mapping = (struct sink_mapping){ .table = &f->table, .target_schema = "t", .target_table = name, .columns = f->to,
+		.column_count = count };
+}
+
+static void must(struct fixture *f, int result)
+{
+	if (result != 0)
+		fail_msg("%s (%s)", f->err.text, error_class_name(f->err.class));
+}
+
+static void refused(struct fixture *f, int result, enum error_class class, const char *text)
+{
+	assert_int_equal(result, -1);
+	if (f->err.class != class || strcmp(f->err.text, text) != 0)
+		fail_msg("%s: \"%s\", expected %s: \"%s\"", error_class_name(f->err.class), f->err.text, error_class_name(class), text);
+}
+
+static void open_sink(struct fixture *f)
+{
+	struct sink_options o = options();
+	struct sink_position position;
+
+	must(f, ops->open(&o, &f->sink, &position, &f->err));
+	free(position.offsets);
+}
+
+static const struct column two_columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
+	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" } };
+
+/* Schema t anew, with the given tables; a sink and the mapping of t.t (id int, v text). */
+static void start(struct fixture *f, const char *ddl)
+{
+	memset(f, 0, sizeof *f);
+	row_wise_until = 0;
+	run("DROP SCHEMA IF EXISTS t CASCADE; CREATE SCHEMA t; DROP SCHEMA IF EXISTS tailrace CASCADE");
+	run(ddl);
+	open_sink(f);
+	fixture_table(f, "t", two_columns, 2);
+}
+
+static void prepare(struct fixture *f)
+{
+	must(f, ops->prepare(f->sink, &f->mapping, &f->handle, &f->err));
+}
+
+static void begin(struct fixture *f, uint64_t commit)
+{
+	f->txn = (struct transaction){ .commit = commit, .xid = 751 };
+	(void)snprintf(f->txn.id, sizeof f->txn.id, "751:%llu", (unsigned long long)commit);
+	f->index = 0;
+}
+
+static int change(struct fixture *f, enum change_op op, const struct value *before, const struct value *after, const struct value *old_key)
+{
+	struct change chg = { .op = op, .table = &f->table, .before = before, .after = after, .before_is_key = before != NULL &&
+		f->table.identity == IDENTITY_KEY, .lsn = 0x16B3748, .index = ++f->index };
+
+	return ops->write(f->sink, f->handle, &chg, old_key, &f->txn, &f->err);
+}
+
+static int insert(struct fixture *f, int64_t id, const char *text)
+{
+	struct value row[] = { INT(id), { .kind = VALUE_TEXT, .text = { text, strlen(text) } } };
+
+	return change(f, CHANGE_INSERT, NULL, row, NULL);
+}
+
+static int commit(struct fixture *f)
+{
+	struct sink_position position = { .found = true, .log = "postgresql:7:1:crm", .commit = f->txn.commit };
+
+	memcpy(position.transaction_id, f->txn.id, sizeof position.transaction_id);
+	return ops->commit(f->sink, &position, &f->err);
+}
+
+static void finish(struct fixture *f)
+{
+	ops->close(f->sink);
+	f->sink = NULL;
+}
+
+/* ---- values ---- */
+
+static const struct value int_items[] = { INT(1), NOTHING, INT(-3) };
+static const struct value text_items[] = { TEXT("a,b"), TEXT(""), TEXT("NULL"), TEXT("\"\\{}"), NOTHING };
+static const struct value time_items[] = { INT(0), EXACT("infinity") };
+static const struct value bytes_items[] = { BYTES("\0\x01") };
+
+static const struct {
+	const char *type;
+	struct column column;
+	struct value val;
+	const char *text;
+} values[] = {
+	{ "boolean", { .type = COLUMN_BOOL }, { .kind = VALUE_BOOL, .b = true }, "true" },
+	{ "smallint", { .type = COLUMN_INT16 }, INT(-32768), "-32768" },
+	{ "integer", { .type = COLUMN_INT32 }, INT(INT32_MIN), "-2147483648" },
+	{ "bigint", { .type = COLUMN_INT64 }, INT(INT64_MIN), "-9223372036854775808" },
+	{ "bigint", { .type = COLUMN_INT16 }, INT(-1), "-1" },
+	{ "numeric", { .type = COLUMN_INT64 }, INT(INT64_MAX), "9223372036854775807" },
+	{ "oid", { .type = COLUMN_INT64, .source_type = "oid" }, INT(4294967295), "4294967295" },
+	{ "numeric(20,0)", { .type = COLUMN_UINT64 }, { .kind = VALUE_UINT, .u = UINT64_MAX }, "18446744073709551615" },
+	{ "real", { .type = COLUMN_FLOAT32 }, FLOAT((double)3.4028235e38f), "3.4028235e+38" },
+	{ "real", { .type = COLUMN_FLOAT32 }, FLOAT(-0.0), "-0" },
+	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(5e-324), "5e-324" },
+	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(1.7976931348623157e308), "1.7976931348623157e+308" },
+	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(NAN), "NaN" },
+	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(-INFINITY), "-Infinity" },
+	{ "double precision", { .type = COLUMN_FLOAT32 }, FLOAT((double)0.1f), "0.10000000149011612" },
+	{ "numeric(12,2)", { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 }, TEXT("-9999999999.99"), "-9999999999.99" },
+	{ "numeric", { .type = COLUMN_DECIMAL }, TEXT("0.00000000000000000000000000000000000000012300"),
+		"0.00000000000000000000000000000000000000012300" },
+	{ "numeric", { .type = COLUMN_DECIMAL }, EXACT("NaN"), "NaN" },
+	{ "numeric", { .type = COLUMN_DECIMAL }, EXACT("-Infinity"), "-Infinity" },
+	{ "money", { .type = COLUMN_DECIMAL, .precision = 19, .scale = 2, .source_type = "money" }, TEXT("-92233720368547758.08"),
+		"-$92,233,720,368,547,758.08" },
+	{ "text", { .type = COLUMN_STRING, .source_type = "text" }, TEXT("h\xc3\xa4\n\t'\"\\"), "h\xc3\xa4\n\t'\"\\" },
+	{ "text", { .type = COLUMN_STRING, .source_type = "text" }, TEXT(""), "" },
+	{ "varchar(3)", { .type = COLUMN_STRING, .source_type = "character varying(3)" }, TEXT("\xe2\x82\xac\xe2\x82\xac "), "\xe2\x82\xac\xe2\x82\xac " },
+	{ "inet", { .type = COLUMN_STRING, .source_type = "inet" }, TEXT("10.1.0.0/16"), "10.1.0.0/16" },
+	{ "int4range", { .type = COLUMN_STRING, .source_type = "int4range" }, TEXT("[1,5)"), "[1,5)" },
+	{ "bit varying(9)", { .type = COLUMN_STRING, .source_type = "bit varying(9)" }, TEXT("010"), "010" },
+	{ "point", { .type = COLUMN_STRING, .source_type = "point" }, TEXT("(1.5,-2)"), "(1.5,-2)" },
+	{ "tsvector", { .type = COLUMN_STRING, .source_type = "tsvector" }, TEXT("'a':1A 'b'"), "'a':1A 'b'" },
+	{ "bytea", { .type = COLUMN_BYTES }, BYTES("\0\xff\\'"), "\\x00ff5c27" },
+	{ "jsonb", { .type = COLUMN_JSON, .source_type = "jsonb" }, TEXT("{\"a\": [1, 2.50]}"), "{\"a\": [1, 2.50]}" },
+	{ "json", { .type = COLUMN_JSON, .source_type = "json" }, TEXT("{\"b\":1,  \"a\":2}"), "{\"b\":1,  \"a\":2}" },
+	{ "xml", { .type = COLUMN_XML }, TEXT("<a>1</a><b/>"), "<a>1</a><b/>" },
+	{ "uuid", { .type = COLUMN_UUID }, TEXT("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11" },
+	{ "t.mood", { .type = COLUMN_ENUM, .source_type = "mood" }, TEXT("it's"), "it's" },
+	{ "text", { .type = COLUMN_ENUM, .source_type = "mood" }, TEXT("it's"), "it's" },
+	{ "date", { .type = COLUMN_DATE }, INT(-2440588), "4714-11-24 BC" },
+	{ "date", { .type = COLUMN_DATE }, INT(2145042905), "5874897-12-31" },
+	{ "date", { .type = COLUMN_DATE }, EXACT("-infinity"), "-infinity" },
+	{ "time", { .type = COLUMN_TIME, .fraction = 6 }, INT(86400 * US), "24:00:00" },
+	{ "time(3)", { .type = COLUMN_TIME, .fraction = 3 }, INT(1500000), "00:00:01.5" },
+	{ "timetz", { .type = COLUMN_TIMETZ }, TEXT("24:00:00-15:59:59"), "24:00:00-15:59:59" },
+	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, INT(-210866803200000000), "4714-11-24 00:00:00 BC" },
+	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, INT(INT64_MAX), "294247-01-10 04:00:54.775807" },
+	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, EXACT("294276-12-31 23:59:59.999999"), "294276-12-31 23:59:59.999999" },
+	{ "timestamptz", { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, INT(-1), "1969-12-31 23:59:59.999999+00" },
+	{ "timestamptz", { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, EXACT("infinity"), "infinity" },
+	{ "interval", { .type = COLUMN_INTERVAL }, TEXT("-178000000 years -2 mons +3 days -04:05:06.789"),
+		"-178000000 years -2 mons +3 days -04:05:06.789" },
+	{ "integer[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, ITEMS(int_items), "{1,NULL,-3}" },
+	{ "text[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_STRING, .source_type = "text[]" }, ITEMS(text_items),
+		"{\"a,b\",\"\",\"NULL\",\"\\\"\\\\{}\",NULL}" },
+	{ "date[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_DATE }, ITEMS(time_items), "{1970-01-01,infinity}" },
+	{ "timestamptz[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_TIMESTAMPTZ }, ITEMS(time_items),
+		"{\"1970-01-01 00:00:00+00\",infinity}" },
+	{ "bytea[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_BYTES }, ITEMS(bytes_items), "{\"\\\\x0001\"}" },
+	{ "integer[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, EXACT("[0:1][-1:0]={{1,2},{3,NULL}}"),
+		"[0:1][-1:0]={{1,2},{3,NULL}}" },
+	{ "box[]", { .type = COLUMN_STRING, .source_type = "box[]" }, TEXT("{(2,2),(1,1);(4,4),(3,3)}"), "{(2,2),(1,1);(4,4),(3,3)}" },
+	{ "t.pair", { .type = COLUMN_STRING, .source_type = "pair" }, TEXT("(1,\"a \"\"b\"\"\")"), "(1,\"a \"\"b\"\"\")" },
+	{ "t.short", { .type = COLUMN_STRING, .source_type = "character varying(5)" }, TEXT("abcde"), "abcde" },
+	{ "integer", { .type = COLUMN_INT32 }, NOTHING, "(null)" },
+};
+
+static void every_type_arrives_equal(void **state)
+{
+	char sql[200], name[24];
+	struct fixture f;
+
+	start(&f, "CREATE TYPE t.mood AS ENUM ('ok', 'it''s'); CREATE TYPE t.pair AS (a int, b text); CREATE DOMAIN t.short AS varchar(5)");
+	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+		struct column columns[] = { two_columns[0], values[i].column };
+		struct value row[] = { INT(1), values[i].val };
+
+		columns[1].name = "v";
+		(void)snprintf(name, sizeof name, "v%zu", i);
+		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, values[i].type);
+		run(sql);
+		fixture_table(&f, name, columns, 2);
+		prepare(&f);
+		begin(&f, i + 1);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		must(&f, commit(&f));
+		(void)snprintf(sql, sizeof sql, "SELECT v::text FROM t.%s", name);
+		expect(sql, values[i].text);
+		/* And the whole-row match finds every one of them. */
+		f.columns[0].key = false;
+		f.table.key_count = 0;
+		f.table.identity = IDENTITY_FULL;
+		prepare(&f);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
+		must(&f, commit(&f));
+	}
+	finish(&f);
+}
+
+/* ---- writes ---- */
+
+static void rows_are_inserted_updated_moved_and_deleted(void **state)
+{
+	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true }, { .name = "a", .type = COLUMN_STRING },
+		{ .name = "b", .type = COLUMN_STRING } };
+	struct value row[] = { INT(1), TEXT("a1"), TEXT("b1") };
+	struct value changed[] = { INT(1), TEXT("a2"), UNCHANGED };
+	struct value old[] = { INT(1), NOTHING, NOTHING }, moved[] = { INT(2), TEXT("a3"), UNCHANGED };
+	struct value two[] = { INT(2), NOTHING, NOTHING };
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, a text, b text)");
+	fixture_table(&f, "t", columns, 3);
+	prepare(&f);
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, changed, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old));
+	must(&f, commit(&f));
+	expect("SELECT t::text FROM t.t t", "(2,a3,b1)");
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_DELETE, two, NULL, NULL));
+	must(&f, commit(&f));
+	expect("SELECT count(*) FROM t.t", "0");
+	finish(&f);
+}
+
+static void sets_of_columns_come_and_go(void **state)
+{
+	static const char *const names[] = { "id", "c1", "c2", "c3", "c4", "c5" };
+	struct column columns[6];
+	struct value row[6] = { INT(1), INT(0), INT(0), INT(0), INT(0), INT(0) };
+	struct fixture f;
+
+	for (size_t i = 0; i < 6; i++)
+		columns[i] = (struct column){ .name = names[i], .type = COLUMN_INT32, .key = i == 0 };
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, c1 int, c2 int, c3 int, c4 int, c5 int)");
+	fixture_table(&f, "t", columns, 6);
+	prepare(&f);
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+	for (int n = 0; n < 3000; n++) {
+		for (int i = 0; i < 5; i++)
+			row[i + 1] = (n % 32) >> i & 1 ? (struct value)INT(n) : (struct value)UNCHANGED;
+		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+	}
+	must(&f, commit(&f));
+	expect("SELECT t::text FROM t.t t", "(1,2999,2999,2999,2998,2991)" + 0);
+	finish(&f);
+}
+
+static void rows_without_a_key_are_found_whole(void **state)
+{
+	static const struct column columns[] = { { .name = "a", .type = COLUMN_DECIMAL }, { .name = "b", .type = COLUMN_JSON } };
+	struct value row[] = { TEXT("1.0"), TEXT("{}") }, other[] = { TEXT("1.00"), TEXT("{}") }, third[] = { NOTHING, TEXT("[]") };
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (a numeric, b json)");
+	fixture_table(&f, "t", columns, 2);
+	f.table.identity = IDENTITY_FULL;
+	prepare(&f);
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+	must(&f, change(&f, CHANGE_INSERT, NULL, other, NULL));
+	must(&f, change(&f, CHANGE_INSERT, NULL, other, NULL));
+	must(&f, change(&f, CHANGE_DELETE, other, NULL, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, other, third, NULL));
+	must(&f, commit(&f));
+	expect("SELECT string_agg(t::text, ' ' ORDER BY a) FROM t.t t", "(1.0,{}) (,[])");
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_DELETE, other, NULL, NULL));
+	refused(&f, commit(&f), ERROR_DATA,
+		"target refused a delete from t.t at 0/16B3748 event 6 of transaction 751:1: no row with that key at the target");
+	ops->abort(f.sink);
+	finish(&f);
+}
+
+static void truncates_that_belong_together_are_one(void **state)
+{
+	struct fixture f;
+	void *first;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t, v text)");
+	prepare(&f);
+	first = f.handle;
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	fixture_table(&f, "u", two_columns, 2);
+	prepare(&f); /* in a transaction, with a row waiting */
+	must(&f, insert(&f, 1, "b"));
+	must(&f, change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
+	f.handle = first;
+	must(&f, change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
+	must(&f, insert(&f, 2, "c"));
+	must(&f, commit(&f));
+	expect("SELECT (SELECT string_agg(v, ',') FROM t.t) || (SELECT count(*) FROM t.u)", "c0");
+	finish(&f);
+}
+
+/* ---- refusals ---- */
+
+static void a_refused_row_is_named(void **state)
+{
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text CHECK (v <> 'bad')); INSERT INTO t.t VALUES (42, 'x')");
+	prepare(&f);
+	begin(&f, 23812936);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	must(&f, insert(&f, 2, "b"));
+	must(&f, insert(&f, 42, "c"));
+	must(&f, insert(&f, 43, "d"));
+	/* First in one statement: which row it was nobody knows yet. */
+	refused(&f, commit(&f), ERROR_RETRY, "target refused an insert into t.t at 0/16B3748 event 1 of transaction 751:23812936 and 3 more rows: "
+		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
+	assert_int_equal(row_wise_until, 23812936);
+	ops->abort(f.sink);
+	expect("SELECT count(*) FROM t.t", "1");
+	begin(&f, 23812936);
+	must(&f, ops->begin(f.sink, &f.err));
+	for (int i = 1; i <= 2; i++)
+		must(&f, insert(&f, i, "a"));
+	(void)insert(&f, 42, "c");
+	refused(&f, commit(&f), ERROR_DATA, "target refused an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42): "
+		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
+	ops->abort(f.sink);
+	/* And behind that position in runs again; an update is named at once. */
+	begin(&f, 23812937);
+	must(&f, ops->begin(f.sink, &f.err));
+	{
+		struct value row[] = { INT(42), TEXT("bad") }, gone[] = { INT(7), TEXT("x") };
+
+		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		refused(&f, commit(&f), ERROR_DATA, "target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=42): "
+			"new row for relation \"t\" violates check constraint \"t_v_check\" (23514)");
+		ops->abort(f.sink);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+		refused(&f, commit(&f), ERROR_DATA, "target refused an update of t.t at 0/16B3748 event 2 of transaction 751:23812937, key (id=7): "
+			"no row with that key at the target");
+		ops->abort(f.sink);
+		gone[1] = (struct value)UNCHANGED;
+		must(&f, ops->begin(f.sink, &f.err));
+		refused(&f, change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA, "cannot write an insert into t.t at 0/16B3748 event 3 of "
+			"transaction 751:23812937, key (id=7): column v has no value in the event");
+		ops->abort(f.sink);
+	}
+	begin(&f, 23812938);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 3, "d"));
+	must(&f, commit(&f));
+	expect("SELECT count(*) FROM t.t", "2");
+	finish(&f);
+}
+
+static void an_error_in_a_long_transaction_is_seen_before_its_end(void **state)
+{
+	struct fixture f;
+	long n = 0;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	prepare(&f);
+	row_wise_until = 1;
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 5, "first"));
+	while (insert(&f, n, "x") == 0)
+		assert_true(++n < 20000);
+	assert_int_equal(f.err.class, ERROR_DATA);
+	assert_non_null(strstr(f.err.text, "event 7 of transaction 751:1, key (id=5): duplicate key"));
+	ops->abort(f.sink);
+	expect("SELECT count(*) FROM t.t", "0");
+	finish(&f);
+}
+
+static void waits_for_locks_end_in_a_retry(void **state)
+{
+	struct value row[] = { INT(1), TEXT("y") };
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x')");
+	prepare(&f);
+	run("BEGIN; UPDATE t.t SET v = 'z'");
+	begin(&f, 9);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+	refused(&f, commit(&f), ERROR_RETRY, "target refused an update of t.t at 0/16B3748 event 1 of transaction 751:9, key (id=1): "
+		"canceling statement due to lock timeout (55P03)");
+	ops->abort(f.sink);
+	/* A stop ends the wait, and nothing of the transaction stays. */
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+	stopping = true;
+	refused(&f, commit(&f), ERROR_RETRY, "interrupted");
+	stopping = false;
+	ops->abort(f.sink);
+	assert_int_equal(ops->begin(f.sink, &f.err), -1);
+	assert_int_equal(f.err.class, ERROR_RETRY);
+	finish(&f);
+	run("COMMIT");
+	expect("SELECT v FROM t.t", "z");
+}
+
+static void a_deadlock_is_a_retry(void **state)
+{
+	struct value one[] = { INT(1), TEXT("y") }, two[] = { INT(2), TEXT("y") };
+	struct sink_options o = options();
+	struct sink_position position;
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x'), (2, 'x')");
+	finish(&f);
+	o.lock_timeout_us = 0;
+	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	prepare(&f);
+	begin(&f, 9);
+	run("BEGIN; SET LOCAL deadlock_timeout = '10s'; UPDATE t.t SET v = 'z' WHERE id = 2");
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, one, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, two, NULL));
+	fixture_table(&f, "u", two_columns, 2);
+	run("CREATE TABLE t.u (id int PRIMARY KEY, v text)");
+	assert_int_equal(PQsendQuery(admin, "SELECT pg_sleep(0.3); UPDATE t.t SET v = 'z' WHERE id = 1; COMMIT"), 1);
+	refused(&f, commit(&f), ERROR_RETRY, "target refused an update of t.t at 0/16B3748 event 2 of transaction 751:9, key (id=2): "
+		"deadlock detected (40P01)");
+	ops->abort(f.sink);
+	for (PGresult *result; (result = PQgetResult(admin)) != NULL;)
+		PQclear(result);
+	finish(&f);
+	expect("SELECT string_agg(v, '') FROM t.t", "zz");
+}
+
+static void a_cascade_may_have_deleted_the_row_before(void **state)
+{
+	struct value row[] = { INT(1), NOTHING };
+	struct fixture f;
+	void *parent;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t ON DELETE CASCADE, v text);"
+		" INSERT INTO t.t VALUES (1); INSERT INTO t.u VALUES (1)");
+	prepare(&f);
+	parent = f.handle;
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
+	fixture_table(&f, "u", two_columns, 2);
+	prepare(&f);
+	must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
+	must(&f, commit(&f));
+	(void)parent;
+	finish(&f);
+}
+
+/* ---- positions, locks, epochs ---- */
+
+static void the_position_goes_with_the_rows(void **state)
+{
+	struct sink_options o = options();
+	struct sink_position position, second = { .found = true, .log = "postgresql:7:1:crm", .transaction_id = "3:30", .commit = 30 };
+	static char offsets[] = "crm.t 0 7\n";
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	finish(&f);
+	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	assert_false(position.found);
+	assert_null(position.offsets);
+	assert_int_equal(position.epoch, 2);
+	prepare(&f);
+	begin(&f, 20);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	second.offsets = offsets;
+	must(&f, ops->commit(f.sink, &second, &f.err));
+	must(&f, ops->begin(f.sink, &f.err));
+	second = (struct sink_position){ .found = true, .log = "postgresql:7:1:crm", .transaction_id = "4:18446744073709551615", .commit = UINT64_MAX };
+	must(&f, ops->commit(f.sink, &second, &f.err));
+	finish(&f);
+	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	assert_true(position.found);
+	assert_string_equal(position.log, "postgresql:7:1:crm");
+	assert_string_equal(position.transaction_id, "4:18446744073709551615");
+	assert_true(position.commit == UINT64_MAX);
+	assert_int_equal(position.epoch, 3);
+	assert_string_equal(position.offsets, offsets);
+	free(position.offsets);
+	finish(&f);
+}
+
+static void the_session_is_ours(void **state)
+{
+	struct fixture f;
+
+	run("ALTER DATABASE postgres SET datestyle = 'SQL, DMY'; ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';"
+		" ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'; ALTER DATABASE postgres SET statement_timeout = '1ms'");
+	memset(&f, 0, sizeof f);
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	run("ALTER DATABASE postgres RESET ALL");
+	expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'", "tailrace-apply crm");
+	finish(&f);
+}
+
+static void one_agent_holds_the_target(void **state)
+{
+	struct sink_options o = options();
+	struct sink_position position;
+	struct sink *other;
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	prepare(&f);
+	assert_int_equal(ops->open(&o, &other, &position, &f.err), -1);
+	assert_int_equal(f.err.class, ERROR_RETRY);
+	assert_non_null(strstr(f.err.text, "target is held by another apply agent of pipeline \"crm\" (server process "));
+	assert_null(strstr(f.err.text, "unknown"));
+	o.name = "billing";
+	must(&f, ops->open(&o, &other, &position, &f.err));
+	ops->close(other);
+	/* A zombie: its lock was lost without its knowledge, another has raised the epoch. */
+	run("UPDATE tailrace.position SET epoch = epoch + 1 WHERE pipeline = 'crm'");
+	begin(&f, 5);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	refused(&f, commit(&f), ERROR_FENCED, "the position row was taken over by another apply agent");
+	ops->abort(f.sink);
+	expect("SELECT count(*) FROM t.t", "0");
+	finish(&f);
+}
+
+static void a_lost_commit_is_found_out_by_the_position(void **state)
+{
+	const char *restart = getenv("SINK_TEST_RESTART");
+	struct sink_options o = options();
+	struct sink_position position;
+	uint64_t done = 0;
+	char want[32];
+	struct fixture f;
+
+	if (restart == NULL)
+		skip();
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	for (int round = 1; round <= 3; round++) {
+		prepare(&f);
+		for (int n = 0; n < 20; n++) {
+			begin(&f, ++done);
+			must(&f, ops->begin(f.sink, &f.err));
+			must(&f, insert(&f, (int64_t)done, "a"));
+			must(&f, commit(&f));
+		}
+		begin(&f, ++done);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, insert(&f, (int64_t)done, "a"));
+		assert_int_equal(system(restart), 0);
+		assert_int_equal(commit(&f), -1);
+		assert_int_equal(f.err.class, ERROR_RETRY);
+		ops->abort(f.sink);
+		finish(&f);
+		connect_admin();
+		must(&f, ops->open(&o, &f.sink, &position, &f.err));
+		/* Whatever the crash took, it took from both. */
+		done = position.commit;
+		(void)snprintf(want, sizeof want, "%d", (int)done);
+		expect("SELECT count(*) FROM t.t", want);
+	}
+	finish(&f);
+}
+
+/* ---- shapes and grants ---- */
+
+static void a_shape_that_does_not_fit_is_refused(void **state)
+{
+	static const struct {
+		const char *ddl, *text;
+	} cases[] = {
+		{ "SELECT 1", "target table t.t is missing" },
+		{ "CREATE VIEW t.t AS SELECT 1 AS id, ''::text AS v", "target t.t is not a table" },
+		{ "CREATE TABLE t.t (id int PRIMARY KEY, w text)", "target table t.t has no column v" },
+		{ "CREATE TABLE t.t (id int PRIMARY KEY, v int)",
+			"column v of target table t.t is integer, which does not hold every value of the source's text" },
+		{ "CREATE TABLE t.t (id smallint PRIMARY KEY, v text)",
+			"column id of target table t.t is smallint, which does not hold every value of the source's integer" },
+		{ "CREATE TABLE t.t (id int, v text)", "target table t.t has no unique index over exactly the key of t.t (with column id)" },
+		{ "CREATE TABLE t.t (id int, v text, PRIMARY KEY (id, v))",
+			"target table t.t has no unique index over exactly the key of t.t (with column id)" },
+		{ "CREATE TABLE t.t (id int, v text); CREATE UNIQUE INDEX ON t.t (id) WHERE id > 0",
+			"target table t.t has no unique index over exactly the key of t.t (with column id)" },
+		{ "CREATE TABLE t.t (id int PRIMARY KEY, v text GENERATED ALWAYS AS ('x') STORED)",
+			"column v of target table t.t is generated and cannot be written" },
+		{ "CREATE TABLE t.t (id int PRIMARY KEY, v text, w int NOT NULL)",
+			"column w of target table t.t is NOT NULL without a default, and no source column goes there" },
+	};
+	static const char *const good[] = {
+		"CREATE TABLE t.t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)",
+		"CREATE TABLE t.t (id bigint NOT NULL, v varchar, w int NOT NULL DEFAULT 1, x int GENERATED ALWAYS AS (w + 1) STORED);"
+			" CREATE UNIQUE INDEX ON t.t (id) INCLUDE (v)",
+		"CREATE TABLE t.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+			" CREATE TABLE t.p PARTITION OF t.t FOR VALUES FROM (1) TO (100)",
+		"CREATE DOMAIN t.key AS int; CREATE DOMAIN t.key2 AS t.key CHECK (value > 0); CREATE TABLE t.t (id t.key2 PRIMARY KEY, v text)",
+	};
+	struct value row[] = { INT(7), TEXT("b") };
+	struct fixture f;
+
+	start(&f, "SELECT 1");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
+		run(cases[i].ddl);
+		refused(&f, ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG, cases[i].text);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
+		run(good[i]);
+		prepare(&f);
+		begin(&f, i + 1);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, insert(&f, 7, "a"));
+		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		must(&f, commit(&f));
+		expect("SELECT id || v FROM t.t", "7b");
+	}
+	finish(&f);
+}
+
+static void a_missing_label_is_refused(void **state)
+{
+	static const char *const labels[] = { "a", "b \"c\"" };
+	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true },
+		{ .name = "v", .type = COLUMN_ENUM, .source_type = "mood", .labels = labels, .label_count = 2 } };
+	struct fixture f;
+
+	start(&f, "CREATE TYPE t.mood AS ENUM ('a'); CREATE TABLE t.t (id int PRIMARY KEY, v t.mood)");
+	fixture_table(&f, "t", columns, 2);
+	refused(&f, ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG,
+		"the enum of column v of target table t.t has no label \"b \"c\"\"");
+	run("ALTER TYPE t.mood ADD VALUE 'b \"c\"'");
+	prepare(&f);
+	finish(&f);
+}
+
+static void operators_of_other_schemas_are_found(void **state)
+{
+	static const struct column columns[] = { { .name = "id", .type = COLUMN_STRING, .key = true, .source_type = "public.citext" },
+		{ .name = "v", .type = COLUMN_STRING } };
+	struct value row[] = { TEXT("Key"), TEXT("a") }, same[] = { TEXT("Key"), TEXT("b") };
+	PGresult *result = PQexec(admin, "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
+	bool there = PQresultStatus(result) == PGRES_COMMAND_OK;
+	struct fixture f;
+
+	PQclear(result);
+	if (!there)
+		skip();
+	start(&f, "CREATE TABLE t.t (id public.citext PRIMARY KEY, v text)");
+	fixture_table(&f, "t", columns, 2);
+	prepare(&f);
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, same, NULL));
+	must(&f, commit(&f));
+	expect("SELECT t::text FROM t.t t", "(Key,b)");
+	finish(&f);
+}
+
+static void what_a_person_has_to_mend_is_configuration(void **state)
+{
+	struct sink_options o = options();
+	struct sink_position position;
+	struct fixture f;
+	struct sink *sink;
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	finish(&f);
+	run("DROP SCHEMA tailrace CASCADE; DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN");
+	o.user = "poor";
+	refused(&f, ops->open(&o, &sink, &position, &f.err), ERROR_CONFIG, "position table tailrace.position is missing and cannot be made: "
+		"target refused: permission denied for database postgres (42501)");
+	assert_non_null(strstr(f.err.hint, "CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, "));
+	assert_non_null(strstr(f.err.hint, "GRANT SELECT, INSERT, UPDATE ON tailrace.position TO \"poor\""));
+	run("CREATE SCHEMA tailrace; CREATE TABLE tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, "
+		"transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50);"
+		"GRANT USAGE ON SCHEMA tailrace TO poor; GRANT SELECT, INSERT, UPDATE ON tailrace.position TO poor");
+	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	prepare(&f);
+	begin(&f, 1);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	assert_int_equal(commit(&f), -1);
+	assert_int_equal(f.err.class, ERROR_CONFIG);
+	ops->abort(f.sink);
+	run("GRANT USAGE ON SCHEMA t TO poor; GRANT SELECT, INSERT, UPDATE, DELETE ON t.t TO poor");
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "a"));
+	must(&f, commit(&f));
+	finish(&f);
+	run("DROP OWNED BY poor; DROP ROLE poor");
+	o = options();
+	o.dbname = "nowhere";
+	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(f.err.class, ERROR_CONFIG);
+	assert_non_null(strstr(f.err.text, "database \"nowhere\" does not exist (3D000)"));
+	o = options();
+	o.user = "nobody_of_that_name";
+	o.password = "sesame";
+	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(f.err.class, ERROR_CONFIG);
+	assert_null(strstr(f.err.text, "sesame"));
+	o = options();
+	o.port = 1;
+	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(f.err.class, ERROR_RETRY);
+}
+
+static void a_secret_is_asked_for_and_checked(void **state)
+{
+	struct sink_options o = options();
+	struct sink_position position;
+	struct error err = ERROR_INIT;
+	struct sink *sink;
+
+	run("DROP ROLE IF EXISTS scram_user; CREATE ROLE scram_user LOGIN SUPERUSER PASSWORD 'right'");
+	o.user = "scram_user";
+	assert_int_equal(ops->open(&o, &sink, &position, &err), -1);
+	assert_int_equal(err.class, ERROR_CONFIG);
+	o.password = "wrong";
+	assert_int_equal(ops->open(&o, &sink, &position, &err), -1);
+	assert_int_equal(err.class, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, "password authentication failed for user \"scram_user\" (28P01)"));
+	o.password = "right";
+	assert_int_equal(ops->open(&o, &sink, &position, &err), 0);
+	free(position.offsets);
+	ops->close(sink);
+}
+
+static int set_up(void **state)
+{
+	connect_admin();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	PQfinish(admin);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_arrives_equal),
+		cmocka_unit_test(rows_are_inserted_updated_moved_and_deleted),
+		cmocka_unit_test(sets_of_columns_come_and_go),
+		cmocka_unit_test(rows_without_a_key_are_found_whole),
+		cmocka_unit_test(truncates_that_belong_together_are_one),
+		cmocka_unit_test(a_refused_row_is_named),
+		cmocka_unit_test(an_error_in_a_long_transaction_is_seen_before_its_end),
+		cmocka_unit_test(waits_for_locks_end_in_a_retry),
+		cmocka_unit_test(a_deadlock_is_a_retry),
+		cmocka_unit_test(a_cascade_may_have_deleted_the_row_before),
+		cmocka_unit_test(the_position_goes_with_the_rows),
+		cmocka_unit_test(the_session_is_ours),
+		cmocka_unit_test(one_agent_holds_the_target),
+		cmocka_unit_test(a_lost_commit_is_found_out_by_the_position),
+		cmocka_unit_test(a_shape_that_does_not_fit_is_refused),
+		cmocka_unit_test(a_missing_label_is_refused),
+		cmocka_unit_test(operators_of_other_schemas_are_found),
+		cmocka_unit_test(what_a_person_has_to_mend_is_configuration),
+		cmocka_unit_test(a_secret_is_asked_for_and_checked),
+	};
+
+	if (getenv("SINK_TEST_PORT") == NULL)
+		return 77;
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
