@@ -616,6 +616,11 @@ void consume_quiet(struct consume *con)
 	kafka_consumer_quiet(con->kafka);
 }
 
+bool consume_has_heartbeat(const struct consume *con)
+{
+	return con->heartbeat >= 0;
+}
+
 int consume_heartbeat(struct consume *con, int64_t *ret_source_us, uint64_t *ret_lsn, struct error *err)
 {
 	const struct order_head *head;

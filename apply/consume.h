@@ -55,6 +55,8 @@ const struct order_heads *consume_heads(const struct consume *con);
 int consume_fd(const struct consume *con);
 void consume_quiet(struct consume *con);
 
+/* False: its topic was not there; consume_refresh() looks for it. */
+bool consume_has_heartbeat(const struct consume *con);
 /* The next heartbeat, taken: 1 (source's clock, place in the log), 0 none at hand, -1 err. */
 int consume_heartbeat(struct consume *con, int64_t *ret_source_us, uint64_t *ret_lsn, struct error *err);
 

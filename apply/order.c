@@ -43,8 +43,8 @@
  * - An event of a transaction that lies between two ENDs which follow each other belongs to nothing.
  *
  * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it reads
- * again from the offsets in the position row, which may be older than the position. So while a partition is "fresh", up
- * to its first event beyond the position, anything at or below the position is dropped; afterwards such an event is one
+ * again from the offsets in the position row, which may be older than the position. So while a partition has not
+ * "started", up to its first event beyond the position, anything at or below the position is dropped; afterwards such an event is one
  * that was missed. An END at or below the position is dropped if it is one of those that were applied (the last
  * ORDER_KNOWN_MAX are remembered) or older than the memory reaches.
  *
@@ -111,7 +111,7 @@ struct part {
 /* How far a partition was read. */
 struct partition {
 	uint64_t commit, index; /* of the last event taken or dropped */
-	bool started;           /* has come to its first event beyond the position: it may not fall behind it again */
+	bool started;           /* its first event beyond the position was taken: it may not fall behind it again */
 };
 
 struct order {
@@ -465,15 +465,12 @@ static enum verdict judge_table(struct collection *col, const struct order *orde
 /* An event of a transaction other than the open one. */
 static enum verdict judge_other(struct order *order, int handle, const struct order_head *head, struct error *err)
 {
-	struct partition *at = &order->partitions[handle];
 	const struct event *event = &head->event;
 	char what[400];
 
-	if (event->commit > order->txn.commit) {
-		at->started = true;
+	if (event->commit > order->txn.commit)
 		return VERDICT_BEYOND;
-	}
-	if (!at->started && (!order->position.found || event->commit <= order->position.commit))
+	if (!order->partitions[handle].started && (!order->position.found || event->commit <= order->position.commit))
 		return VERDICT_DROP;
 	error_set(err, ERROR_GAP, "%s was never applied, but transaction %s, before %s, was the last one applied",
 		describe(order, handle, head, what, sizeof what), order->position.transaction_id, order->txn.id);

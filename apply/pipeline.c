@@ -50,6 +50,7 @@
 #define TIDY_US (60 * SECOND)
 #define STALL_US SECOND            /* an END waits for its events: worth a line */
 #define REFRESH_US (5 * SECOND)
+#define STOP_GRACE_US (5 * SECOND) /* for the target to answer when the agent is to stop */
 #define GROUP_AGE_US (SECOND / 20)
 #define GROUP_BYTES ((size_t)4 << 20)
 #define OFFSETS_MAX ((size_t)16 << 20)
@@ -140,6 +141,27 @@ static bool must_stop(void)
 	return agent_want() != AGENT_WANT_RUN;
 }
 
+/*
+ * The sink's stop: a commit under way is worth waiting for, a lock at the target is not. The first question after the
+ * agent's wish starts the clock; grace is 0 while connecting.
+ */
+static struct {
+	int64_t grace_us;
+	int64_t until_us;
+} stopping;
+
+static bool sink_must_stop(void)
+{
+	int64_t now_us;
+
+	if (!must_stop())
+		return false;
+	now_us = clock_monotonic_us();
+	if (stopping.until_us == 0)
+		stopping.until_us = now_us + stopping.grace_us;
+	return now_us >= stopping.until_us;
+}
+
 /* ---- steps 1 and 2 ---- */
 /* What outlives a try; made by the first one that gets so far. */
 static int set_up(struct pipeline *line, struct error *err)
@@ -188,7 +210,7 @@ static int open_sink(struct pipeline *line, struct error *err)
 		.port = settings->port,
 		.lock_timeout_us = settings->lock_timeout_us,
 		.wake_fd = agent_wake_fd(),
-		.stop = must_stop,
+		.stop = sink_must_stop,
 		.row_wise_until = &line->row_wise_until,
 	};
 
@@ -482,7 +504,7 @@ static void tend_stall(struct pipeline *line, int64_t now_us)
 		log_warning("transaction %s waits for an event of %s", txn->id, collection);
 		now->warned = true;
 	}
-	if ((now->warned || line->figures.heartbeat_us == 0) && now_us - now->refreshed_us >= REFRESH_US) {
+	if ((now->warned || !consume_has_heartbeat(now->con)) && now_us - now->refreshed_us >= REFRESH_US) {
 		struct error err = ERROR_INIT;
 
 		/* A broker that does not answer is noticed by the consumer. */
@@ -616,12 +638,15 @@ static int attempt(struct pipeline *line, struct error *err)
 	int rc = -1;
 
 	memset(now, 0, sizeof *now);
+	stopping.grace_us = 0;
+	stopping.until_us = 0;
 	buf_init(&now->offsets, OFFSETS_MAX);
 	buf_init(&now->offsets_new, OFFSETS_MAX);
 	if (set_up(line, err) < 0 || open_sink(line, err) < 0 || open_consume(line, err) < 0)
 		goto out;
 	now->committed_us = now->offsets_us = now->tidied_us = clock_monotonic_us();
 	now->refreshed_us = now->committed_us;
+	stopping.grace_us = STOP_GRACE_US;
 	log_start(line);
 	agent_running();
 	rc = stream(line, err);

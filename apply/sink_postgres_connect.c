@@ -12,7 +12,8 @@
  *   lock_timeout                         from the configuration: waits for others end, the transaction is tried again
  *   statement_timeout, idle_..._timeout  0: a long transaction is normal here, and a slow source must not end ours
  *   default_transaction_isolation        read committed: one writer, nothing to serialize
- *   plan_cache_mode, enable_seqscan      statements find one row by a unique key: plan once, and never by what a table's size was at that time
+ *   plan_cache_mode, enable_seqscan, jit statements find one row by a unique key: plan once, not by what a table's size was at that time; and a scan that is
+ *                                        needed all the same (no key) must not look so dear that the server compiles it
  *   client_connection_check_interval     a statement that waits for a lock ends soon after this agent died, instead of keeping the pipeline's lock
  */
 #include "apply/sink_postgres_connect.h"
@@ -176,7 +177,7 @@ const char *connect_session(const struct sink_options *options, char *sql)
 		{ "standard_conforming_strings", "on" }, { "xmloption", "content" }, { "lc_monetary", "C" }, { "array_nulls", "on" },
 		{ "synchronous_commit", "off" }, { "statement_timeout", "0" }, { "idle_in_transaction_session_timeout", "0" },
 		{ "default_transaction_isolation", "read committed" }, { "default_transaction_deferrable", "off" },
-		{ "plan_cache_mode", "force_generic_plan" }, { "enable_seqscan", "off" } };
+		{ "plan_cache_mode", "force_generic_plan" }, { "enable_seqscan", "off" }, { "jit", "off" } };
 	int len = snprintf(sql, CONNECT_SESSION_MAX, "SELECT pg_catalog.set_config('lock_timeout','%" PRId64 "ms',false)",
 		(options->lock_timeout_us + 999) / 1000);
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Oldest server whose catalogue has all of this: 12 (attgenerated). */
+/* Oldest server whose catalogue has all of this: 12 (attgenerated). indkey and indclass count from 0, a slice of them from 1. */
 const char shape_query[] =
 	"WITH RECURSIVE rel AS ("
 	" SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -40,7 +40,7 @@ const char shape_query[] =
 	" pg_catalog.format_type(a.atttypid, a.atttypmod), a.attidentity, a.attgenerated,"
 	" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS needed,"
 	" (SELECT pg_catalog.quote_ident(s.nspname) || '.' || o.oprname"
-	"  FROM idx JOIN pg_catalog.pg_opclass p ON p.oid = idx.classes[pg_catalog.array_position(idx.cols[0:idx.n - 1], a.attnum)]"
+	"  FROM idx JOIN pg_catalog.pg_opclass p ON p.oid = idx.classes[pg_catalog.array_position(idx.cols[0:idx.n - 1], a.attnum) - 1]"
 	"  JOIN pg_catalog.pg_amop m ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype"
 	"   AND m.amoprighttype = p.opcintype AND m.amopstrategy = 3"
 	"  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace) AS equals,"

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "apply/options.h"
-#include "capture/options.h"
+#include "apply/map.h"
 #include "tool/tool.h"
 
 int tool_kind_of(const char *path, enum tool_kind *ret_kind, struct error *err)
@@ -32,21 +31,50 @@ int tool_kind_of(const char *path, enum tool_kind *ret_kind, struct error *err)
 	return 0;
 }
 
+struct kafka_config tool_kafka(const struct tool_file *file)
+{
+	bool capture = file->kind == TOOL_CAPTURE;
+	const struct settings_list *properties = capture ? &file->capture.properties : &file->apply.properties;
+
+	return (struct kafka_config){
+		.bootstrap_servers = capture ? file->capture.bootstrap_servers : file->apply.bootstrap_servers,
+		.client_id = "tailrace",
+		.properties = properties->items,
+		.property_count = properties->count,
+	};
+}
+
+int tool_load(const char *path, struct tool_file *ret_file, struct error *err)
+{
+	struct tool_file file;
+	struct kafka_config kafka;
+	int rc;
+
+	if (tool_kind_of(path, &file.kind, err) == -1)
+		return -1;
+	if (file.kind == TOOL_CAPTURE)
+		rc = settings_load(&capture_program, path, NULL, 0, &file.capture, &file.settings, err);
+	else
+		rc = settings_load(&apply_program, path, NULL, 0, &file.apply, &file.settings, err);
+	if (rc == -1)
+		return -1;
+	kafka = tool_kafka(&file);
+	if (kafka_config_check(&kafka, err) == -1 || (file.kind == TOOL_APPLY && map_check(&file.apply, err) == -1)) {
+		settings_free(file.settings);
+		return error_prefix(err, "%s", path);
+	}
+	*ret_file = file;
+	return 0;
+}
+
 static int check(const char *path, struct error *err)
 {
-	union {
-		struct capture_settings capture;
-		struct apply_settings apply;
-	} values;
-	struct settings *settings = NULL;
-	enum tool_kind kind;
+	struct tool_file file;
 
-	if (tool_kind_of(path, &kind, err) == -1)
+	if (tool_load(path, &file, err) == -1)
 		return -1;
-	if (settings_load(kind == TOOL_CAPTURE ? &capture_program : &apply_program, path, NULL, 0, &values, &settings, err) == -1)
-		return -1;
-	settings_free(settings);
-	(void)printf("%s: ok, for tailrace-%s\n", path, kind == TOOL_CAPTURE ? "capture" : "apply");
+	settings_free(file.settings);
+	(void)printf("%s: ok, for tailrace-%s\n", path, file.kind == TOOL_CAPTURE ? "capture" : "apply");
 	return 0;
 }
 

@@ -249,7 +249,7 @@ int tool_doctor(int argc, char **argv)
 		if (!json)
 			print_counts(&doctor);
 		else
-			(void)json_array_append_new(all, json_pack("{s:s,s:o}", "file", argv[i], "findings", doctor.findings));
+			(void)json_array_append_new(all, json_pack("{s:o,s:o}", "file", json_text(argv[i]), "findings", doctor.findings));
 	}
 	if (json) {
 		(void)json_dumpf(all, stdout, JSON_INDENT(2));

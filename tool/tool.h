@@ -11,7 +11,10 @@
 
 #include <jansson.h>
 
+#include "apply/options.h"
+#include "capture/options.h"
 #include "lib/base/error.h"
+#include "lib/kafka/kafka.h"
 
 struct tool_command {
 	const char *name;
@@ -44,9 +47,23 @@ int tool_agents(const char *run_directory, struct tool_agent **ret_agents, size_
 int tool_request(const struct tool_agent *agent, const char *method, const char *path, json_t **ret_answer,
 	struct error *err);
 
-/* ---- kind.c: which program a configuration file is for ---- */
+/* ---- check.c: configuration files ---- */
 enum tool_kind { TOOL_CAPTURE, TOOL_APPLY };
-/* By its options: only capture has a slot. ERROR_CONFIG if the file cannot be read. */
+/* Which program a file is for, by its options: only capture has a slot. ERROR_CONFIG if the file cannot be read. */
 int tool_kind_of(const char *path, enum tool_kind *ret_kind, struct error *err);
+
+struct tool_file {
+	enum tool_kind kind;
+	union {
+		struct capture_settings capture;
+		struct apply_settings apply;
+	};
+	struct settings *settings; /* settings_free(); it owns the strings */
+};
+
+/* Reads the file as its agent does when it starts, and makes the same checks that need no server. ERROR_CONFIG. */
+int tool_load(const char *path, struct tool_file *ret_file, struct error *err);
+/* What lib/kafka wants of the file; borrows from it. */
+struct kafka_config tool_kafka(const struct tool_file *file);
 
 #endif

@@ -35,10 +35,10 @@ static inline size_t decimal_bound(size_t text_len, int scale)
 enum decimal_result decimal_encode(const char *text, size_t len, int precision, int *io_scale, unsigned char *out,
 	size_t *ret_len);
 
-/* The most characters that decimal_decode() writes; 0: beyond the written maxima. An empty number counts as one byte. */
+/* The bytes that decimal_decode() uses, which is more than the text that it leaves; 0: beyond the written maxima. An empty number counts as one byte. */
 size_t decimal_text_bound(size_t len, int scale);
 
-/* The plain text of bytes (len may be 0: that is zero) into out, no NUL. Returns its length. scale may be negative. */
+/* The plain text of bytes (len may be 0: that is zero) into out (decimal_text_bound() bytes), no NUL. Returns its length. scale may be negative. */
 size_t decimal_decode(const unsigned char *bytes, size_t len, int scale, char *out);
 
 #endif

@@ -38,7 +38,11 @@ struct values {
 };
 
 static const struct setting options[] = {
-	{ .name = "name", .type = SETTING_STRING, .offset = offsetof(struct values, name), .required = true, .help = "N." },
+	{ .name = "name",
+	  .type = SETTING_STRING,
+	  .offset = offsetof(struct values, name),
+	  .required = true,
+	  .help = "N." },
 	{ .name = "run_directory",
 	  .type = SETTING_STRING,
 	  .offset = offsetof(struct values, run_directory),
@@ -68,7 +72,14 @@ static const struct settings_program settings = { "tailrace-play", "plays what t
 
 static void stream(enum play play)
 {
-	struct agent_figures figures = { "0/16B3748", "740:23803720", "postgresql:1:1:x", 0, 0, 0, 0, 0, 10, 2, 0.25, 0 };
+	struct agent_figures figures = {
+		.position_commit = "0/16B3748",
+		.position_transaction = "740:23803720",
+		.position_log = "postgresql:1:1:x",
+		.lag_bytes = 10,
+		.lag_transactions = 2,
+		.lag_seconds = 0.25,
+	};
 
 	agent_running();
 	for (;;) {

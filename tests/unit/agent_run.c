@@ -335,7 +335,8 @@ static void command_line(void **state)
 		EX_OK);
 	assert_contains(fixture_read("out"), "log_level = \"debug\";\n");
 	assert_string_equal(fixture_read("log"), "");
-	assert_int_equal(run_with((const char *const[]){ "-c", conf, "--check", "-o", "name=refused", NULL }), EX_CONFIG);
+	assert_int_equal(run_with((const char *const[]){ "-c", conf, "--check", "-o", "name=refused", NULL }),
+		EX_CONFIG);
 	assert_contains(fixture_read("log"), "agent.conf: not this name\n");
 }
 

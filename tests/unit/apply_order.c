@@ -740,6 +740,60 @@ static void half_a_key_move_is_refused(void **state)
 	world_release(&world);
 }
 
+static void numbers_that_contradict_each_other_are_refused(void **state)
+{
+	struct world world;
+
+	small_world(&world);
+	(void)snprintf(world.partitions[1].records[0].id, TRANSACTION_ID_MAX, "777:1024");
+	run_to_gap(&world, "crm.public.customer[0] offset 0: event 1 of transaction 777:1024, but transaction 128:1024 has the "
+			   "same commit position");
+	world_release(&world);
+	small_world(&world);
+	world.partitions[1].records[0].head.event.change.index = 2;
+	world.partitions[1].records[1].head.event.change.index = 3;
+	run_to_gap(&world, "event 1 of transaction 128:1024 is missing: the first that is there is crm.public.customer[0] "
+			   "offset 0: event 2 of transaction 128:1024");
+	world_release(&world);
+	small_world(&world);
+	world.partitions[1].records[0].head.event.change.table_index = 0;
+	run_to_gap(&world, "crm.public.customer[0] offset 0: event 1 of transaction 128:1024 is number 0 of public.customer, "
+			   "awaited is number 1 and after event 0");
+	world_release(&world);
+	small_world(&world);
+	world.partitions[1].records[0].head.key_leaves = true;
+	world.partitions[1].records[1].head.old_key = &key_value;
+	world.partitions[1].records[1].head.event.change.index = 3;
+	run_to_gap(&world, "crm.public.customer[0] offset 1: event 3 of transaction 128:1024 comes after event 1, which deletes "
+			   "the old key of a row, but does not create the new one");
+	world_release(&world);
+}
+
+/* The table's second event, in another partition, claims to be before its first. */
+static void an_order_that_goes_back_is_refused(void **state)
+{
+	struct world world;
+	struct partition *other = &world.partitions[2];
+
+	small_world(&world);
+	world.handles[0][1] = 2;
+	other->records[other->count++] = cut(&world.partitions[1], 1);
+	settle_record(&other->records[0], 0);
+	world.partitions[1].records[0].head.event.change.index = 2;
+	other->records[0].head.event.change.index = 1;
+	world.truth[0].index = 2;
+	world.subscribed[1] = false; /* so that total_order may have holes */
+	{
+		struct record *end = &world.partitions[0].records[1];
+
+		end->counts[end->head.mark.count++] = (struct mark_count){ collections[1], 1 };
+		end->head.mark.events++;
+	}
+	run_to_gap(&world, "crm.public.customer[1] offset 0: event 1 of transaction 128:1024 is number 2 of public.customer, "
+			   "awaited is number 2 and after event 2");
+	world_release(&world);
+}
+
 static void a_count_that_disagrees_is_refused(void **state)
 {
 	struct world world;
@@ -846,6 +900,8 @@ int main(void)
 		cmocka_unit_test(a_known_end_is_dropped),
 		cmocka_unit_test(an_event_of_no_transaction_is_refused),
 		cmocka_unit_test(half_a_key_move_is_refused),
+		cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
+		cmocka_unit_test(an_order_that_goes_back_is_refused),
 		cmocka_unit_test(a_count_that_disagrees_is_refused),
 		cmocka_unit_test(the_first_start_may_be_in_the_middle),
 		cmocka_unit_test(begin_is_given_when_the_first_event_is_at_hand),

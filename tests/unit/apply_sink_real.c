@@ -142,6 +142,9 @@ static void start(struct fixture *f, const char *ddl)
 {
 	memset(f, 0, sizeof *f);
 	row_wise_until = 0;
+	stopping = false;
+	/* What a failed test left behind. */
+	run("ROLLBACK; SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'");
 	run("DROP SCHEMA IF EXISTS t CASCADE; CREATE SCHEMA t; DROP SCHEMA IF EXISTS tailrace CASCADE");
 	run(ddl);
 	open_sink(f);
@@ -352,7 +355,7 @@ static void sets_of_columns_come_and_go(void **state)
 		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
 	}
 	must(&f, commit(&f));
-	expect("SELECT t::text FROM t.t t", "(1,2999,2999,2999,2998,2991)" + 0);
+	expect("SELECT t::text FROM t.t t", "(1,2999,2999,2999,2991,2999)");
 	finish(&f);
 }
 

@@ -5,8 +5,8 @@
 
 Starts a server of its own, runs each scenario below, fetches the messages from a slot and writes <scenario>.txt:
 
-    type <oid> base=<oid> typmod=<n> array=<0|1> name=<name> labels=<a|b>   what the decoder is told when it asks for a type
-    key <relation> <column,column>                                          and for a primary key
+    type <oid> base=<oid> typmod=<n> array=<0|1> name=<name> labels=<a|b>   the answer about a type
+    key <relation> <column,column>                                          and about a primary key
     frame <lsn> <hex>                                                       a message
     expect <text>                                                           what it means
 
@@ -195,7 +195,8 @@ SCENARIOS = {
         "update plain set id = 10 where id = 1",            # a key change, note still unchanged
         f"update plain set note = {LONG} where id = 2",
         "delete from plain where id = 10",
-        "insert into pair values (1, 'x', 'c')", "update pair set c = 'd'", "update pair set b = 'y'", "delete from pair",
+        "insert into pair values (1, 'x', 'c')", "update pair set c = 'd'", "update pair set b = 'y'",
+        "delete from pair",
         f"insert into whole values (1, 'one', {LONG})", "update whole set name = 'uno'", "update whole set id = 2",
         "update whole set name = null", "delete from whole",
         "insert into indexed values (1, 'A', 'one')", "update indexed set id = 2", "update indexed set code = 'B'",
@@ -203,7 +204,8 @@ SCENARIOS = {
         "insert into keyless values (1, 'one'), (null, null)",
         "insert into nothing values (1, 'one')",
         "begin; insert into plain values (3, 'three', ''); insert into child values (1, 3); "
-        "update plain set name = 'drei' where id = 3; select pg_logical_emit_message(true, 'tailrace', 'in the transaction'); commit",
+        "update plain set name = 'drei' where id = 3; "
+        "select pg_logical_emit_message(true, 'tailrace', 'in the transaction'); commit",
         "select pg_logical_emit_message(false, 'tailrace.heartbeat', '\\x00ff'::bytea)",
         "begin; insert into keyless values (2, 'rolled back'); rollback",
         "begin; savepoint a; insert into keyless values (3, 'gone'); rollback to a; "
