@@ -66,6 +66,7 @@ struct attempt {
 	struct buf offsets;            /* the same, as text */
 	struct buf offsets_new;
 	int64_t committed_us, offsets_us, published_us, hinted_us, tidied_us, refreshed_us, stalled_us, behind_us;
+	uint64_t stalled_commit, stalled_rows; /* what stalled_us is about */
 	bool unhinted;
 	bool warned; /* of this stall */
 	bool beat_pending;
@@ -496,8 +497,10 @@ static void tend_stall(struct pipeline *line, int64_t now_us)
 	const char *collection = NULL;
 	bool stalled = order_awaits(now->order, &collection, &txn);
 
-	if (!stalled || now->stalled_us == 0) {
-		now->stalled_us = stalled ? now_us : 0;
+	if (!stalled || now->stalled_commit != txn->commit || now->stalled_rows != now->group.rows) {
+		now->stalled_us = now_us;
+		now->stalled_commit = stalled ? txn->commit : 0;
+		now->stalled_rows = now->group.rows;
 		now->warned = false;
 	}
 	if (stalled && !now->warned && now_us - now->stalled_us >= STALL_US) {

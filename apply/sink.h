@@ -9,7 +9,8 @@
  * Every wait inside a sink also watches wake_fd and asks stop(): when it says so, the sink aborts and returns ERROR_RETRY "interrupted".
  *
  * Classes: ERROR_RETRY connection, deadlock, serialization, lock time-out: abort, re-open or begin again with the same transactions.
- * ERROR_DATA: the target refuses a row. ERROR_CONFIG: shape or grants. ERROR_FENCED: another agent has raised the epoch, or holds the lock.
+ * ERROR_DATA: the target refuses a row. ERROR_CONFIG: shape or grants. ERROR_FENCED: another agent has raised the epoch.
+ * Another agent holds the lock: ERROR_RETRY from open(), so that this one stands by.
  */
 #ifndef TAILRACE_APPLY_SINK_H
 #define TAILRACE_APPLY_SINK_H

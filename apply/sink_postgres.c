@@ -391,8 +391,10 @@ static int postgres_commit(struct sink *sink, const struct sink_position *positi
 		return error_set(err, ERROR_BUG, "no target transaction is open");
 	if (writer_flush(&sink->writer, err) < 0 || send_position(sink, position, err) < 0 || failpoint_reach(FP_APPLY_POSITION, err) < 0)
 		return -1;
-	if (queue_next(&sink->queue, QUEUE_COMMIT, &entry, err) < 0 ||
-		queue_send_prepared(&sink->queue, commit_statement, 0, NULL, NULL, NULL, 0, err) < 0 || queue_sync(&sink->queue, err) < 0 ||
+	if (queue_next(&sink->queue, QUEUE_COMMIT, &entry, err) < 0)
+		return -1;
+	memcpy(entry->transaction_id, position->transaction_id, sizeof entry->transaction_id);
+	if (queue_send_prepared(&sink->queue, commit_statement, 0, NULL, NULL, NULL, 0, err) < 0 || queue_sync(&sink->queue, err) < 0 ||
 		queue_flush(&sink->queue, err) < 0)
 		return -1;
 	if (failpoint_reach(FP_APPLY_COMMIT, err) < 0) {

@@ -60,12 +60,13 @@ const char *connect_sqlstate(const char *message, char *out)
 /* Errors of this side that no waiting will mend. */
 static bool is_local_fault(PGconn *conn, const char *message)
 {
-	static const char *const words[] = { "certificate", "SSL", "sslmode", "invalid", "could not read", "private key" };
+	static const char *const words[] = { "certificate", "private key", "does not support SSL", "sslmode", "invalid port",
+		"invalid integer", "invalid connection option" };
 
 	if (PQconnectionNeedsPassword(conn))
 		return true;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strstr(message, words[i]) != NULL && strstr(message, "SSL SYSCALL") == NULL && strstr(message, "SSL connection has been") == NULL)
+		if (strstr(message, words[i]) != NULL)
 			return true;
 	return false;
 }

@@ -26,6 +26,7 @@
 #define PUSH_BYTES ((size_t)64 << 10)
 #define WAIT_MS 1000
 #define ROLLBACK_US ((int64_t)5000000)
+#define EMPTY_MAX 16 /* NULLs of libpq with no result before them: it needs one to step on, more would be a circle */
 #define ENTRY_OVERHEAD 64 /* bytes of Bind, Describe and Execute messages, about */
 
 static int give_up(struct queue *queue)
@@ -174,7 +175,7 @@ static void refused(struct queue *queue, const struct queue_entry *entry, const 
 		(void)snprintf(what, sizeof what, "target refused the position");
 		break;
 	case QUEUE_COMMIT:
-		(void)snprintf(what, sizeof what, "target refused the commit");
+		(void)snprintf(what, sizeof what, "target refused the commit that ends with transaction %s", entry->transaction_id);
 		break;
 	default:
 		(void)snprintf(what, sizeof what, "target refused");
@@ -234,6 +235,8 @@ static void take_answer(struct queue *queue, struct queue_entry *entry, PGresult
 /* Takes what has arrived, without waiting. */
 static int take_results(struct queue *queue, struct error *err)
 {
+	unsigned empty = 0;
+
 	if (PQconsumeInput(queue->conn) != 1)
 		return lost(queue, err);
 	while (queue->tail != queue->head && !PQisBusy(queue->conn)) {
@@ -243,12 +246,15 @@ static int take_results(struct queue *queue, struct error *err)
 		if (result == NULL) {
 			if (PQstatus(queue->conn) == CONNECTION_BAD)
 				return lost(queue, err);
+			if (!entry->answered && ++empty > EMPTY_MAX)
+				return lost(queue, err);
 			if (entry->answered)
 				queue->tail++;
 			continue;
 		}
 		take_answer(queue, entry, result);
 		entry->answered = true;
+		empty = 0;
 		if (entry->kind == QUEUE_SYNC)
 			queue->tail++;
 		if (entry->kind == QUEUE_QUERY && queue->wanted == NULL)

@@ -1,7 +1,9 @@
 """latency: commit at the source -> visible in the target at 500 transactions/s, beside native logical replication in the same run.
 
-Both servers keep commit timestamps, and the source's commit time travels as a row's identity: the k-th insert. So the latency of a row is
-pg_xact_commit_timestamp(xmin) in the target minus the same in the source, for both ways alike; no agent's own clock is asked.
+No agent's own clock is asked. The source keeps commit timestamps; each target's table has a further column whose default is
+clock_timestamp(), so it says when the row was written there; both ways are measured alike for the ratio. (A target's commit
+timestamp will not do for that: native replication stores the source's.) For our own p99 in milliseconds it does, and it is the
+stricter one: visible, not just written.
 """
 import os
 import tempfile
@@ -29,6 +31,8 @@ def one_round(stack, seconds, number, results):
     stack.start(source, ours, native, kafka)
     for postgres in (source, ours, native):
         postgres.execute(SQL)
+    for postgres in (ours, native):
+        postgres.execute("ALTER TABLE tick ADD written timestamptz NOT NULL DEFAULT clock_timestamp()")
     source.execute("CREATE PUBLICATION p FOR TABLE tick")
     native.execute(f"CREATE SUBSCRIPTION s CONNECTION '{source.conninfo}' PUBLICATION p WITH (copy_data = false)")
     capture = stack.agent("capture", config.capture_config(
@@ -44,13 +48,15 @@ def one_round(stack, seconds, number, results):
     count = load(source, seconds, first)
     for postgres in (ours, native):
         postgres.wait_value("SELECT count(*) FROM tick", source.value("SELECT count(*) FROM tick"), timeout=60)
-    figures = {who: latencies(source, postgres, first) for who, postgres in (("tailrace", ours), ("native", native))}
+    figures = {who: latencies(source, postgres, first, "written") for who, postgres in (("tailrace", ours), ("native", native))}
+    visible = latencies(source, ours, first, "pg_xact_commit_timestamp(xmin)")
     print(f"latency: round {number + 1}: {count} transactions in {seconds:.0f} s")
     for who, late in figures.items():
         print(f"  {who:10} p50 {at(late, .5):7.2f} ms  p99 {at(late, .99):7.2f} ms  max {late[-1]:7.2f} ms", flush=True)
+    print(f"  {'visible':10} p50 {at(visible, .5):7.2f} ms  p99 {at(visible, .99):7.2f} ms  max {visible[-1]:7.2f} ms (tailrace)")
     print(f"  peak memory: capture {capture.peak_rss_bytes() / 2**20:.1f} MiB, apply {apply.peak_rss_bytes() / 2**20:.1f} MiB")
     results.ratio("latency", "p50_over_native", at(figures["tailrace"], .5) / at(figures["native"], .5), 4, False)
-    results.ratio("latency", "p99_ms", at(figures["tailrace"], .99), 50, False)
+    results.ratio("latency", "p99_ms", at(visible, .99), 50, False)
     results.ratio("latency", "capture_peak_MiB", capture.peak_rss_bytes() / 2**20, 64, False)
     results.ratio("latency", "apply_peak_MiB", apply.peak_rss_bytes() / 2**20, 64, False)
 
@@ -82,7 +88,8 @@ def load(source, seconds, first):
     return sum(done)
 
 
-def latencies(source, target, first):
-    sql = "SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM tick WHERE id > %s"
-    begun = dict(source.query(sql, (first,)))
-    return sorted((arrived - begun[row]) * 1000 for row, arrived in target.query(sql, (first,)))
+def latencies(source, target, first, arrival):
+    """Milliseconds from the commit at the source, sorted; arrival: SQL of the target's time."""
+    sql = "SELECT id, extract(epoch FROM {})::float8 FROM tick WHERE id > %s"
+    begun = dict(source.query(sql.format("pg_xact_commit_timestamp(xmin)"), (first,)))
+    return sorted((arrived - begun[row]) * 1000 for row, arrived in target.query(sql.format(arrival), (first,)))

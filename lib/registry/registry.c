@@ -129,24 +129,39 @@ static int write_record(struct registry *registry, const char *subject, int32_t 
 	return rc;
 }
 
-/* Repeats the valid record of each contested version. Only this thread changes the store, so it may be read without the mutex. */
-static int settle(struct registry *registry, struct error *err)
+/* A contested version and its subject; false if there is none. Names and texts live as long as the store. */
+static bool find_contested(struct registry *registry, const char **ret_name, struct version *ret_version)
 {
 	struct subject *subject, *next;
+	bool found = false;
 
-	if (registry->store.contested == 0 || registry->read_only)
-		return 0;
+	(void)pthread_mutex_lock(&registry->store.mutex);
 	HASH_ITER(hh, registry->store.subjects, subject, next)
 	{
-		for (size_t i = 0; i < subject->count; i++) {
-			const struct version *version = &subject->versions[i];
-
-			if (version->contested && write_record(registry, subject->name, version->number,
-							  version->schema->id, version->schema->text, version->deleted, err) < 0)
-				return -1;
+		for (size_t i = 0; i < subject->count && !found; i++) {
+			if (subject->versions[i].contested) {
+				*ret_name = subject->name;
+				*ret_version = subject->versions[i];
+				found = true;
+			}
 		}
 	}
-	return read_on(registry, err);
+	(void)pthread_mutex_unlock(&registry->store.mutex);
+	return found;
+}
+
+/* Repeats the valid record of each contested version. */
+static int settle(struct registry *registry, struct error *err)
+{
+	const char *name;
+	struct version version;
+
+	while (!registry->read_only && find_contested(registry, &name, &version)) {
+		if (write_record(registry, name, version.number, version.schema->id, version.schema->text, version.deleted,
+			    err) < 0 || read_on(registry, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- the codec's view ---- */

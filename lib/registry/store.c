@@ -178,19 +178,10 @@ static struct version *add_version(struct subject *subject, int32_t number)
 
 /* ---- records ---- */
 
-static void set_contested(struct store *store, struct version *version, bool contested)
-{
-	if (version->contested != contested) {
-		version->contested = contested;
-		store->contested = contested ? store->contested + 1 : store->contested - 1;
-	}
-}
-
-static void remove_version(struct store *store, struct subject *subject, struct version *version)
+static void remove_version(struct subject *subject, struct version *version)
 {
 	size_t at = (size_t)(version - subject->versions);
 
-	set_contested(store, version, false);
 	memmove(version, version + 1, (subject->count - at - 1) * sizeof *version);
 	subject->count--;
 }
@@ -205,7 +196,7 @@ static int apply_schema(struct store *store, const char *name, int32_t number, i
 	if (id > store->last_id)
 		store->last_id = id;
 	if (version != NULL && (version->schema->id != id || strcmp(version->schema->text, text) != 0)) {
-		set_contested(store, version, true);
+		version->contested = true;
 		return 0;
 	}
 	if (schema != NULL && strcmp(schema->text, text) != 0)
@@ -218,7 +209,7 @@ static int apply_schema(struct store *store, const char *name, int32_t number, i
 		return out_of_room(err);
 	version->schema = schema;
 	version->deleted = deleted;
-	set_contested(store, version, false);
+	version->contested = false;
 	return 0;
 }
 
@@ -230,7 +221,7 @@ static void apply_delete(struct store *store, const char *name, int32_t up_to, b
 		if (subject->versions[i].number > up_to)
 			continue;
 		if (for_good)
-			remove_version(store, subject, &subject->versions[i]);
+			remove_version(subject, &subject->versions[i]);
 		else
 			subject->versions[i].deleted = true;
 	}
@@ -242,7 +233,7 @@ static void apply_tombstone(struct store *store, const char *name, int32_t numbe
 	struct version *version = subject != NULL ? store_version_by_number(subject, number) : NULL;
 
 	if (version != NULL)
-		remove_version(store, subject, version);
+		remove_version(subject, version);
 }
 
 /* Text of a member, NULL if it is missing or no text; a number in 1 .. 2^31-1, 0 if it is none. */

@@ -50,7 +50,6 @@ struct store {
 	struct schema *by_id, *by_text;
 	struct subject *subjects;
 	int32_t last_id; /* highest that any record named */
-	size_t contested;
 	size_t bytes; /* of texts and names */
 };
 

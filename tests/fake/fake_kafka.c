@@ -158,6 +158,15 @@ void fake_kafka_put(const char *name, int partitions, int partition, const char 
 	to->durable = to->reported = to->count;
 }
 
+void fake_kafka_truncate(const char *name, int partition, size_t left)
+{
+	struct fake_partition *from = fake_kafka_partition(name, partition);
+
+	while (from->count > left)
+		record_release(&from->records[--from->count]);
+	from->durable = from->reported = from->count;
+}
+
 /* ---- the end of the world ---- */
 
 void fake_kafka_trouble(unsigned full_percent, unsigned slow_percent)

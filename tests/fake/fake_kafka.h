@@ -54,5 +54,7 @@ int fake_kafka_partitions(const char *topic);
 const char *fake_kafka_topic_name(size_t n);
 /* Puts a durable record there, making the topic if need be. Texts; NULL: none. */
 void fake_kafka_put(const char *topic, int partitions, int partition, const char *key, const char *value);
+/* Drops all but the first `left` records of a partition. */
+void fake_kafka_truncate(const char *topic, int partition, size_t left);
 
 #endif

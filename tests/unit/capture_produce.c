@@ -1,0 +1,329 @@
+/*
+ * capture_produce.c: unit tests of capture/produce: the ring of transactions under way, the records that a change becomes, what is left out because
+ * a partition has it, what is refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "capture/produce.h"
+#include "tests/fake/fake_kafka.h"
+
+/* ---- the ring ---- */
+
+static struct transaction transaction(uint64_t commit)
+{
+	return (struct transaction){ .id = "x", .commit = commit, .end = commit + 5 };
+}
+
+static void transactions_become_durable_in_order(void **state)
+{
+	struct flight flight;
+	struct flight_entry entry;
+	struct error err = ERROR_INIT;
+	struct transaction first = transaction(10), second = transaction(20);
+	uint64_t a, b;
+
+	assert_int_equal(flight_init(&flight, 2, &err), 0);
+	assert_true(flight_empty(&flight));
+	a = flight_open(&flight, &first);
+	flight_sent(&flight, a);
+	flight_sent(&flight, a);
+	flight_close(&flight, a, &first);
+	b = flight_open(&flight, &second);
+	flight_sent(&flight, b);
+	flight_close(&flight, b, &second);
+	assert_true(flight_full(&flight));
+	flight_delivered(&flight, b);
+	assert_false(flight_take(&flight, &entry));
+	flight_delivered(&flight, a);
+	assert_false(flight_take(&flight, &entry));
+	flight_delivered(&flight, a);
+	assert_true(flight_take(&flight, &entry));
+	assert_int_equal(entry.upto, 15);
+	assert_true(flight_take(&flight, &entry));
+	assert_int_equal(entry.upto, 25);
+	assert_false(flight_take(&flight, &entry));
+	flight_release(&flight);
+}
+
+static void an_open_transaction_is_not_durable(void **state)
+{
+	struct flight flight;
+	struct flight_entry entry;
+	struct error err = ERROR_INIT;
+	struct transaction txn = transaction(10);
+	uint64_t token;
+
+	assert_int_equal(flight_init(&flight, 2, &err), 0);
+	token = flight_open(&flight, &txn);
+	flight_sent(&flight, token);
+	flight_delivered(&flight, token);
+	assert_false(flight_take(&flight, &entry));
+	assert_false(flight_progress(&flight, 1000));
+	flight_close(&flight, token, &txn);
+	assert_true(flight_take(&flight, &entry));
+	assert_int_equal(entry.upto, 15);
+	flight_release(&flight);
+}
+
+static void progress_is_carried_by_the_newest(void **state)
+{
+	struct flight flight;
+	struct flight_entry entry;
+	struct error err = ERROR_INIT;
+	struct transaction txn = transaction(10);
+	uint64_t token;
+
+	assert_int_equal(flight_init(&flight, 2, &err), 0);
+	assert_true(flight_progress(&flight, 5));
+	token = flight_open(&flight, &txn);
+	flight_sent(&flight, token);
+	flight_close(&flight, token, &txn);
+	assert_false(flight_progress(&flight, 1000));
+	assert_false(flight_progress(&flight, 900));
+	flight_delivered(&flight, token);
+	assert_true(flight_take(&flight, &entry));
+	assert_int_equal(entry.upto, 1000);
+	flight_release(&flight);
+}
+
+/* ---- a producer over the fakes ---- */
+
+static const struct column columns[] = {
+	{ .name = "id", .type = COLUMN_STRING, .key = true, .source_type = "text" },
+	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" },
+};
+static const size_t key[] = { 0 };
+static const struct table keyed = { "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1 };
+
+struct scene {
+	struct kafka_admin *admin;
+	struct kafka_producer *producer;
+	struct encoder *encoder;
+	struct flight flight;
+	struct produce *produce;
+	struct transaction txn;
+	struct produce_tail tail; /* of each partition */
+	struct error err;
+};
+
+static int scene_tail(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err)
+{
+	*ret_tail = ((struct scene *)context)->tail;
+	return 0;
+}
+
+static void no_report(void *context, uint64_t token, const struct error *err)
+{
+}
+
+/* known: what was in Kafka before. */
+static void scene_open(struct scene *scene, const struct produce_known *known)
+{
+	static const struct encoder_source source = { "test", "t", "db", "test:1:db", 1 };
+	struct produce_config config = { .prefix = "t", .partitions = 1, .replication_factor = 1, .tombstones = true,
+		.row_max = 1000, .known = *known, .tail = scene_tail };
+
+	fake_kafka_reset();
+	for (int kind = PRODUCE_TRANSACTIONS; kind <= PRODUCE_POSITIONS; kind++) {
+		char name[PRODUCE_TOPIC_MAX];
+
+		fake_kafka_put(produce_topic_name("t", (enum produce_topic_kind)kind, name), 1, 0, "x", "x");
+	}
+	scene->txn = (struct transaction){ .id = "1:2000", .commit = 2000, .end = 2010 };
+	assert_int_equal(kafka_admin_new(NULL, &scene->admin, &scene->err), 0);
+	assert_int_equal(kafka_producer_new(NULL, no_report, NULL, &scene->producer, &scene->err), 0);
+	assert_int_equal(encoder_new(&source, NULL, &scene->encoder, &scene->err), 0);
+	assert_int_equal(flight_init(&scene->flight, 4, &scene->err), 0);
+	config.admin = scene->admin;
+	config.producer = scene->producer;
+	config.encoder = scene->encoder;
+	config.flight = &scene->flight;
+	config.tail_context = scene;
+	assert_int_equal(produce_new(&config, &scene->produce, &scene->err), 0);
+	assert_int_equal(produce_begin(scene->produce, &scene->txn, &scene->err), 0);
+}
+
+static void scene_close(struct scene *scene)
+{
+	produce_free(scene->produce);
+	kafka_producer_free(scene->producer);
+	flight_release(&scene->flight);
+	encoder_free(scene->encoder);
+	kafka_admin_free(scene->admin);
+	fake_kafka_reset();
+}
+
+static struct value text(const char *text)
+{
+	return (struct value){ .kind = VALUE_TEXT, .text = { text, strlen(text) } };
+}
+
+static int give(struct scene *scene, enum change_op op, const struct table *table, const char *before, const char *after)
+{
+	struct value old[2] = { text(before != NULL ? before : "") }, new[2] = { text(after != NULL ? after : ""), text("v") };
+	struct change chg = { .op = op, .table = table, .before = before != NULL ? old : NULL,
+		.after = after != NULL ? new : NULL, .before_is_key = before != NULL };
+
+	if (produce_change(scene->produce, &chg, &scene->err) < 0)
+		return -1;
+	assert_int_equal(produce_flush(scene->produce, &scene->err), 1);
+	return 0;
+}
+
+static void commit(struct scene *scene)
+{
+	uint64_t upto;
+
+	assert_int_equal(produce_commit(scene->produce, &upto, &scene->err), 0);
+	assert_int_equal(produce_flush(scene->produce, &scene->err), 1);
+}
+
+/* The records of a topic's partition 0 from the n-th on are these values ("" for a tombstone), then there are no more. */
+static void assert_values(const char *topic, size_t from, const char *const *values)
+{
+	const struct fake_partition *partition = fake_kafka_partition(topic, 0);
+	size_t n = from;
+
+	assert_non_null(partition);
+	for (; *values != NULL; values++, n++) {
+		assert_true(n < partition->count);
+		assert_string_equal(partition->records[n].value != NULL ? (char *)partition->records[n].value : "", *values);
+	}
+	assert_int_equal(partition->count, n);
+}
+
+static const struct produce_known nothing_known = { .head = 1000, .durable = 1000 };
+
+static void a_transaction_becomes_begin_events_and_end(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene, &nothing_known);
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, "k1"), 0);
+	assert_int_equal(give(&scene, CHANGE_UPDATE, &keyed, "k1", "k2"), 0);
+	assert_int_equal(give(&scene, CHANGE_DELETE, &keyed, "k2", NULL), 0);
+	assert_int_equal(give(&scene, CHANGE_TRUNCATE, &keyed, NULL, NULL), 0);
+	commit(&scene);
+	assert_values("t.public.a", 0,
+		(const char *const[]){ "E 1:2000 1 1 c before=- after=/k1/v previous=0",
+			"E 1:2000 2 2 d before=/k1 after=- previous=0", "", "E 1:2000 3 3 c before=- after=/k2/v previous=0",
+			"E 1:2000 4 4 d before=/k2 after=- previous=0", "", "E 1:2000 5 5 t before=- after=- previous=0", NULL });
+	assert_values("t.transaction", 1,
+		(const char *const[]){ "B 1:2000", "F 1:2000 5 previous= public.a=5 log=test:1:db epoch=1", NULL });
+	assert_string_equal(fake_kafka_partition("t.public.a", 0)->records[1].header, "__debezium.newkey");
+	assert_string_equal(fake_kafka_partition("t.public.a", 0)->records[1].header_value, "/k2");
+	assert_string_equal(fake_kafka_partition("t.public.a", 0)->records[3].header, "__debezium.oldkey");
+	assert_string_equal(fake_kafka_partition("t.public.a", 0)->records[3].header_value, "/k1");
+	assert_null(fake_kafka_partition("t.public.a", 0)->records[6].key);
+	scene_close(&scene);
+}
+
+static void an_empty_transaction_leaves_no_trace(void **state)
+{
+	struct scene scene;
+	uint64_t upto;
+
+	scene_open(&scene, &nothing_known);
+	assert_int_equal(produce_commit(scene.produce, &upto, &scene.err), 0);
+	assert_int_equal(upto, 2010);
+	assert_int_equal(produce_flush(scene.produce, &scene.err), 1);
+	assert_values("t.transaction", 1, (const char *const[]){ NULL });
+	assert_true(flight_empty(&scene.flight));
+	scene_close(&scene);
+}
+
+/* Kafka has this transaction's BEGIN and some of its events; the same log is read again. */
+static void read_again(const struct produce_tail *tail, const char *const *events)
+{
+	struct produce_known known = { .head = 3000, .durable = 1500, .begin_commit = 2000, .begin_id = "1:2000",
+		.begin_in_log = true };
+	struct scene scene = { .tail = *tail };
+
+	scene_open(&scene, &known);
+	fake_kafka_put("t.public.a", 1, 0, "there", "there");
+	assert_int_equal(give(&scene, CHANGE_DELETE, &keyed, "k1", NULL), 0);
+	assert_int_equal(give(&scene, CHANGE_UPDATE, &keyed, "k1", "k2"), 0);
+	commit(&scene);
+	assert_values("t.public.a", 1, events);
+	assert_values("t.transaction", 1,
+		(const char *const[]){ "F 1:2000 3 previous= public.a=3 log=test:1:db epoch=1", NULL });
+	scene_close(&scene);
+}
+
+static void what_a_partition_has_is_left_out(void **state)
+{
+	const char d1[] = "E 1:2000 1 1 d before=/k1 after=- previous=0", d2[] = "E 1:2000 2 2 d before=/k1 after=- previous=0",
+		   c3[] = "E 1:2000 3 3 c before=- after=/k2/v previous=0";
+
+	read_again(&(struct produce_tail){ 1900, 7, true }, (const char *const[]){ d1, "", d2, "", c3, NULL });
+	read_again(&(struct produce_tail){ 2000, 1, true }, (const char *const[]){ "", d2, "", c3, NULL });
+	read_again(&(struct produce_tail){ 2000, 1, false }, (const char *const[]){ d2, "", c3, NULL });
+	read_again(&(struct produce_tail){ 2000, 2, true }, (const char *const[]){ "", c3, NULL });
+	read_again(&(struct produce_tail){ 2000, 3, false }, (const char *const[]){ NULL });
+	read_again(&(struct produce_tail){ 2500, 1, false }, (const char *const[]){ NULL });
+}
+
+static void a_topic_ahead_of_the_log_is_a_gap(void **state)
+{
+	struct produce_known known = { .head = 3000, .durable = 1500 };
+	struct scene scene = { .tail = { 3000, 1, false } };
+
+	scene_open(&scene, &known);
+	fake_kafka_put("t.public.a", 1, 0, "there", "there");
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, "k1"), -1);
+	assert_int_equal(scene.err.class, ERROR_GAP);
+	scene_close(&scene);
+}
+
+static void two_tables_with_one_topic_are_refused(void **state)
+{
+	static const struct table one = { "public$b", "c", columns, 2, key, 1, IDENTITY_KEY, 10, 1 };
+	static const struct table other = { "public_b", "c", columns, 2, key, 1, IDENTITY_KEY, 11, 1 };
+	struct scene scene;
+
+	scene_open(&scene, &nothing_known);
+	assert_int_equal(give(&scene, CHANGE_INSERT, &one, NULL, "k"), 0);
+	assert_int_equal(give(&scene, CHANGE_INSERT, &other, NULL, "k"), -1);
+	assert_int_equal(scene.err.class, ERROR_CONFIG);
+	assert_non_null(strstr(scene.err.text, "t.public_b.c"));
+	scene_close(&scene);
+}
+
+static void a_row_that_is_too_large_is_named(void **state)
+{
+	char large[1200];
+	struct scene scene;
+
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	scene_open(&scene, &nothing_known);
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, large), -1);
+	assert_int_equal(scene.err.class, ERROR_DATA);
+	assert_non_null(strstr(scene.err.text, "table public.a"));
+	assert_non_null(strstr(scene.err.text, "1:2000"));
+	assert_null(strstr(scene.err.text, "xxxx"));
+	scene_close(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(transactions_become_durable_in_order),
+		cmocka_unit_test(an_open_transaction_is_not_durable),
+		cmocka_unit_test(progress_is_carried_by_the_newest),
+		cmocka_unit_test(a_transaction_becomes_begin_events_and_end),
+		cmocka_unit_test(an_empty_transaction_leaves_no_trace),
+		cmocka_unit_test(what_a_partition_has_is_left_out),
+		cmocka_unit_test(a_topic_ahead_of_the_log_is_a_gap),
+		cmocka_unit_test(two_tables_with_one_topic_are_refused),
+		cmocka_unit_test(a_row_that_is_too_large_is_named),
+	};
+
+	return cmocka_run_group_tests_name("capture_produce", tests, NULL, NULL);
+}

@@ -1,0 +1,512 @@
+/*
+ * kafka_client.c: unit tests of producer, consumer, tail and admin against a cluster in the test's own process.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/clock.h"
+#include "tests/unit/kafka_mock.h"
+
+#define PARTITIONS 3
+
+static struct kafka_mock mock;
+
+struct reports {
+	int count;
+	uint64_t last[PARTITIONS]; /* token of the last report; a token's partition is token % PARTITIONS */
+	bool disordered;
+	struct error failure;
+};
+
+static void note_report(void *context, uint64_t token, const struct error *err)
+{
+	struct reports *reports = context;
+
+	if (err != NULL) {
+		reports->failure = *err;
+		return;
+	}
+	reports->count++;
+	if (token <= reports->last[token % PARTITIONS])
+		reports->disordered = true;
+	reports->last[token % PARTITIONS] = token;
+}
+
+static struct kafka_producer *producer_with(const char *property, struct reports *reports, const char *topic,
+	struct kafka_topic **ret_topic)
+{
+	struct kafka_config config = mock.config;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	memset(reports, 0, sizeof *reports);
+	if (property != NULL) {
+		config.properties = &property;
+		config.property_count = 1;
+	}
+	if (kafka_producer_new(&config, note_report, reports, &producer, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(kafka_producer_topic(producer, topic, ret_topic, &err), 0);
+	return producer;
+}
+
+static struct kafka_consumer *consumer_of(const char *topic, int64_t offset, size_t memory_max)
+{
+	struct kafka_consumer *consumer;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(kafka_consumer_new(&mock.config, NULL, memory_max, &consumer, &err), 0);
+	assert_int_equal(kafka_consumer_add(consumer, topic, 0, offset, &err), 0);
+	assert_int_equal(kafka_consumer_start(consumer, &err), 0);
+	return consumer;
+}
+
+/* Waits by the descriptor; the result of kafka_consumer_next(), 0 after five seconds of nothing. */
+static int wait_next(struct kafka_consumer *consumer, struct kafka_message *message, struct error *err)
+{
+	struct pollfd ready = { kafka_consumer_fd(consumer), POLLIN, 0 };
+	int rc;
+
+	for (;;) {
+		kafka_consumer_quiet(consumer);
+		rc = kafka_consumer_next(consumer, 0, message, err);
+		if (rc != 0 || poll(&ready, 1, 5000) <= 0)
+			return rc;
+	}
+}
+
+static void fill(const char *topic, int count, size_t len)
+{
+	static char value[100000];
+	struct kafka_record record = { .value = value, .value_len = len };
+	struct reports reports;
+	struct kafka_topic *handle;
+	struct kafka_producer *producer = producer_with(NULL, &reports, topic, &handle);
+	struct error err = ERROR_INIT;
+
+	for (int i = 0; i < count; i++) {
+		int rc;
+
+		(void)snprintf(value, sizeof value, "%d", i);
+		record.token = (uint64_t)(i + 1) * PARTITIONS;
+		while ((rc = kafka_produce(producer, handle, &record, &err)) == 0)
+			assert_true(kafka_producer_poll(producer, 10, &err) >= 0);
+		assert_int_equal(rc, 1);
+	}
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	kafka_producer_free(producer);
+}
+
+/* ---- producer ---- */
+
+static void reports_come_in_order_in_each_partition(void **state)
+{
+	struct kafka_record record = { .key = "k", .key_len = 1, .value = "v", .value_len = 1 };
+	struct reports reports;
+	struct kafka_topic *topic, *again;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+	int64_t low, high;
+	struct kafka_admin *admin;
+
+	kafka_mock_topic(&mock, "order", PARTITIONS);
+	producer = producer_with(NULL, &reports, "order", &topic);
+	assert_int_equal(kafka_producer_topic(producer, "order", &again, &err), 0);
+	assert_ptr_equal(topic, again);
+	for (uint64_t i = 1; i <= 3000; i++) {
+		record.token = i;
+		record.partition = (int32_t)(i % PARTITIONS);
+		assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+		if (i % 100 == 0)
+			assert_true(kafka_producer_poll(producer, 0, &err) >= 0);
+	}
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	assert_int_equal(reports.count, 3000);
+	assert_false(reports.disordered);
+	kafka_producer_free(producer);
+	assert_int_equal(kafka_admin_new(&mock.config, &admin, &err), 0);
+	assert_int_equal(kafka_watermarks(admin, "order", 1, &low, &high, &err), 0);
+	assert_true(low == 0 && high == 1000);
+	kafka_admin_free(admin);
+}
+
+static void push_sends_what_would_linger(void **state)
+{
+	struct kafka_record record = { .value = "v", .value_len = 1, .token = 3 };
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "push", 1);
+	producer = producer_with("linger.ms=60000", &reports, "push", &topic);
+	/* the first record also waits for the connection and the producer's id */
+	for (int i = 0; i < 200 && reports.count == 0; i++) {
+		if (i == 0)
+			assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+		(void)kafka_producer_flush(producer, 10);
+	}
+	record.token = 6;
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+	for (int i = 0; i < 100 && reports.count < 2; i++) {
+		kafka_producer_push(producer);
+		assert_true(kafka_producer_poll(producer, 10, &err) >= 0);
+	}
+	assert_int_equal(reports.count, 2);
+	kafka_producer_free(producer);
+}
+
+static void the_descriptor_tells_of_reports(void **state)
+{
+	struct kafka_record record = { .value = "v", .value_len = 1 };
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "report-fd", 1);
+	producer = producer_with("linger.ms=0", &reports, "report-fd", &topic);
+	for (int i = 1; i <= 50; i++) {
+		struct pollfd ready = { kafka_producer_fd(producer), POLLIN, 0 };
+
+		record.token = (uint64_t)i * PARTITIONS;
+		assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+		while (reports.count < i) {
+			assert_int_equal(poll(&ready, 1, 5000), 1);
+			while (kafka_producer_poll(producer, 0, &err) > 0)
+				;
+		}
+	}
+	kafka_producer_free(producer);
+}
+
+static void a_full_queue_takes_again_after_polling(void **state)
+{
+	struct kafka_record record = { .value = "v", .value_len = 1 };
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+	bool was_full = false;
+
+	kafka_mock_topic(&mock, "full", 1);
+	producer = producer_with("queue.buffering.max.messages=10", &reports, "full", &topic);
+	for (uint64_t i = 1; i <= 100;) {
+		int rc;
+
+		record.token = i * PARTITIONS;
+		rc = kafka_produce(producer, topic, &record, &err);
+		assert_true(rc >= 0);
+		i += (uint64_t)rc;
+		if (rc == 0) {
+			was_full = true;
+			assert_true(kafka_producer_poll(producer, 100, &err) >= 0);
+		}
+	}
+	assert_true(was_full);
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	assert_int_equal(reports.count, 100);
+	kafka_producer_free(producer);
+}
+
+/* Produces until the producer breaks; it must stay broken. */
+static void expect_break(struct kafka_producer *producer, struct kafka_topic *topic, struct error *err)
+{
+	struct kafka_record record = { .value = "v", .value_len = 1, .token = PARTITIONS };
+	int rc = 0;
+
+	assert_int_equal(kafka_produce(producer, topic, &record, err), 1);
+	for (int i = 0; i < 100 && rc >= 0; i++)
+		rc = kafka_producer_poll(producer, 100, err);
+	assert_int_equal(rc, -1);
+	assert_int_equal(kafka_produce(producer, topic, &record, NULL), -1);
+	assert_int_equal(kafka_producer_poll(producer, 0, NULL), -1);
+}
+
+static void a_refused_record_breaks_the_producer(void **state)
+{
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "refused", 1);
+	producer = producer_with(NULL, &reports, "refused", &topic);
+	rd_kafka_mock_push_request_errors(mock.cluster, 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	expect_break(producer, topic, &err);
+	assert_int_equal(err.class, ERROR_CONFIG);
+	assert_int_equal(reports.failure.class, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, "\"refused\""));
+	assert_non_null(strstr(err.hint, "grant"));
+	kafka_producer_free(producer);
+	rd_kafka_mock_clear_request_errors(mock.cluster, 0);
+}
+
+static void a_record_out_of_time_breaks_the_producer(void **state)
+{
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "late", 1);
+	producer = producer_with("message.timeout.ms=1500", &reports, "late", &topic);
+	(void)rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	expect_break(producer, topic, &err);
+	(void)rd_kafka_mock_broker_set_up(mock.cluster, 1);
+	assert_int_equal(err.class, ERROR_RETRY);
+	kafka_producer_free(producer);
+}
+
+static void a_record_larger_than_the_queue_is_refused(void **state)
+{
+	static char value[2 * 1024 * 1024];
+	struct kafka_record record = { .value = value, .value_len = sizeof value };
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "large", 1);
+	producer = producer_with("queue.buffering.max.kbytes=1024", &reports, "large", &topic);
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), -1);
+	assert_int_equal(err.class, ERROR_CONFIG);
+	assert_non_null(strstr(err.hint, "max.message.bytes"));
+	kafka_producer_free(producer);
+}
+
+/* ---- consumer ---- */
+
+static void a_record_arrives_as_it_was_sent(void **state)
+{
+	static const struct kafka_header headers[] = { { "__debezium.oldkey", "\0ld", 3 }, { "other", "x", 1 } };
+	struct kafka_record record = { .key = "k\0y", .key_len = 3, .value = "value", .value_len = 5, .headers = headers,
+		.header_count = 2 };
+	struct kafka_consumer *consumer;
+	struct kafka_producer *producer;
+	struct kafka_message message;
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct error err = ERROR_INIT;
+	const void *value;
+	size_t len;
+
+	kafka_mock_topic(&mock, "same", 1);
+	producer = producer_with(NULL, &reports, "same", &topic);
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+	record = (struct kafka_record){ .key = "k", .key_len = 1 };
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+	record = (struct kafka_record){ .value = "", .value_len = 0 };
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	kafka_producer_free(producer);
+
+	consumer = consumer_of("same", 0, 1 << 20);
+	assert_true(kafka_consumer_offset(consumer, 0) == -1);
+	assert_int_equal(wait_next(consumer, &message, &err), 1);
+	assert_memory_equal(message.key, "k\0y", 3);
+	assert_memory_equal(message.value, "value", 5);
+	assert_true(kafka_message_header(&message, "__debezium.oldkey", &value, &len));
+	assert_int_equal(len, 3);
+	assert_memory_equal(value, "\0ld", 3);
+	assert_false(kafka_message_header(&message, "none", &value, &len));
+	kafka_message_done(&message);
+	assert_int_equal(wait_next(consumer, &message, &err), 1);
+	assert_null(message.value);
+	assert_false(kafka_message_header(&message, "other", &value, &len));
+	kafka_message_done(&message);
+	assert_int_equal(wait_next(consumer, &message, &err), 1);
+	assert_null(message.key);
+	assert_non_null(message.value);
+	assert_int_equal(message.value_len, 0);
+	kafka_message_done(&message);
+	assert_true(kafka_consumer_offset(consumer, 0) == 3);
+	assert_true(kafka_consumer_high(consumer, 0) == 2);
+	kafka_consumer_free(consumer);
+}
+
+static void the_descriptor_tells_of_messages(void **state)
+{
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "wake", 1);
+	consumer = consumer_of("wake", 0, 1 << 20);
+	assert_int_equal(kafka_consumer_next(consumer, 0, &message, &err), 0);
+	for (int i = 0; i < 5; i++) {
+		kafka_mock_put(&mock, "wake", 0, NULL, "v");
+		assert_int_equal(wait_next(consumer, &message, &err), 1);
+		assert_true(message.offset == i);
+		kafka_message_done(&message);
+	}
+	kafka_consumer_free(consumer);
+}
+
+/* 4 MB through a queue of 128 KiB: without waking librdkafka's thread, each filling costs a second (consumer.c). */
+static void a_bounded_queue_does_not_stall(void **state)
+{
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct error err = ERROR_INIT;
+	int64_t start;
+
+	kafka_mock_topic(&mock, "bounded", 1);
+	fill("bounded", 4000, 1000);
+	consumer = consumer_of("bounded", 0, 1);
+	start = clock_monotonic_us();
+	for (int i = 0; i < 4000; i++) {
+		assert_int_equal(wait_next(consumer, &message, &err), 1);
+		assert_true(message.offset == i);
+		if (i % 1000 == 0)
+			clock_sleep_us(50000); /* time enough to fill up */
+		kafka_message_done(&message);
+	}
+	assert_true(clock_monotonic_us() - start < 4000000);
+	kafka_consumer_free(consumer);
+}
+
+static void an_offset_that_is_not_there_is_a_gap(void **state)
+{
+	struct kafka_consumer *consumer;
+	struct kafka_message message;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "gap", 1);
+	kafka_mock_put(&mock, "gap", 0, "k", "v");
+	consumer = consumer_of("gap", 1000, 1 << 20);
+	assert_int_equal(wait_next(consumer, &message, &err), -1);
+	assert_int_equal(err.class, ERROR_GAP);
+	assert_non_null(strstr(err.text, "topic \"gap\" partition 0 at offset 1000"));
+	assert_int_equal(kafka_consumer_next(consumer, 0, &message, NULL), -1);
+	kafka_consumer_free(consumer);
+}
+
+/* ---- bounded ranges ---- */
+
+struct seen {
+	int count, most;
+	int64_t offsets[64];
+};
+
+static int note_message(void *context, const struct kafka_message *message)
+{
+	struct seen *seen = context;
+
+	if (seen->count < 64)
+		seen->offsets[seen->count] = message->offset;
+	seen->count++;
+	return seen->count == seen->most;
+}
+
+static void the_tail_is_read_newest_first(void **state)
+{
+	struct seen seen = { .count = 0 };
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "tail", 2);
+	fill("tail", 50, 10);
+	assert_int_equal(kafka_tail(&mock.config, "tail", 0, 3, note_message, &seen, &err), 0);
+	assert_int_equal(seen.count, 3);
+	assert_true(seen.offsets[0] == 49 && seen.offsets[1] == 48 && seen.offsets[2] == 47);
+	seen = (struct seen){ .most = 2 };
+	assert_int_equal(kafka_tail(&mock.config, "tail", 0, 1000, note_message, &seen, &err), 0);
+	assert_int_equal(seen.count, 2);
+	seen = (struct seen){ .count = 0 };
+	assert_int_equal(kafka_tail(&mock.config, "tail", 1, 1000, note_message, &seen, &err), 0);
+	assert_int_equal(seen.count, 0);
+}
+
+static void all_records_are_read_to_the_end(void **state)
+{
+	struct seen seen = { .count = 0 };
+	struct kafka_reader *reader;
+	struct error err = ERROR_INIT;
+	int64_t next = -1;
+
+	kafka_mock_topic(&mock, "all", 2);
+	fill("all", 50, 10);
+	assert_int_equal(kafka_reader_open(&mock.config, &reader, &err), 0);
+	for (int round = 0; round < 2; round++) {
+		seen.count = 0;
+		assert_int_equal(kafka_reader_all(reader, "all", 0, 0, note_message, &seen, &next, &err), 0);
+		assert_int_equal(seen.count, 50);
+		assert_true(next == 50 && seen.offsets[0] == 0 && seen.offsets[49] == 49);
+	}
+	seen.count = 0;
+	assert_int_equal(kafka_reader_all(reader, "all", 0, 48, note_message, &seen, &next, &err), 0);
+	assert_int_equal(seen.count, 2);
+	assert_int_equal(kafka_reader_all(reader, "all", 0, 50, note_message, &seen, &next, &err), 0);
+	assert_int_equal(seen.count, 2);
+	assert_int_equal(kafka_reader_all(reader, "all", 1, 0, note_message, &seen, &next, &err), 0);
+	assert_int_equal(seen.count, 2);
+	assert_true(next == 0);
+	assert_int_equal(kafka_reader_all(reader, "all", 0, 51, note_message, &seen, &next, &err), -1);
+	assert_int_equal(err.class, ERROR_GAP);
+	kafka_reader_close(reader);
+}
+
+/* ---- admin ---- */
+
+static void topics_are_found_by_prefix(void **state)
+{
+	static const struct kafka_topic_spec spec = { .name = "admin.b", .partitions = 1, .replication_factor = 1 };
+	struct kafka_admin *admin;
+	struct error err = ERROR_INIT;
+	char **names;
+	size_t count;
+	int partitions = 0;
+
+	kafka_mock_topic(&mock, "admin.b", 4);
+	kafka_mock_topic(&mock, "admin.a", 1);
+	assert_int_equal(kafka_admin_new(&mock.config, &admin, &err), 0);
+	assert_int_equal(kafka_topics(admin, "admin.", &names, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(names[0], "admin.a");
+	assert_string_equal(names[1], "admin.b");
+	kafka_names_free(names, count);
+	assert_int_equal(kafka_topic_ensure(admin, &spec, &partitions, &err), 0);
+	assert_int_equal(partitions, 4);
+	kafka_admin_free(admin);
+}
+
+static int open_mock(void **state)
+{
+	kafka_mock_open(&mock);
+	return 0;
+}
+
+static int close_mock(void **state)
+{
+	kafka_mock_close(&mock);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reports_come_in_order_in_each_partition),
+		cmocka_unit_test(push_sends_what_would_linger),
+		cmocka_unit_test(the_descriptor_tells_of_reports),
+		cmocka_unit_test(a_full_queue_takes_again_after_polling),
+		cmocka_unit_test(a_refused_record_breaks_the_producer),
+		cmocka_unit_test(a_record_out_of_time_breaks_the_producer),
+		cmocka_unit_test(a_record_larger_than_the_queue_is_refused),
+		cmocka_unit_test(a_record_arrives_as_it_was_sent),
+		cmocka_unit_test(the_descriptor_tells_of_messages),
+		cmocka_unit_test(a_bounded_queue_does_not_stall),
+		cmocka_unit_test(an_offset_that_is_not_there_is_a_gap),
+		cmocka_unit_test(the_tail_is_read_newest_first),
+		cmocka_unit_test(all_records_are_read_to_the_end),
+		cmocka_unit_test(topics_are_found_by_prefix),
+	};
+
+	return cmocka_run_group_tests(tests, open_mock, close_mock);
+}
