@@ -1,16 +1,19 @@
 /*
  * sink_postgres.c: PostgreSQL as a target.
  *
- *   open ──► idle ──begin──► open transaction ──commit──► idle          idle:   pipeline mode, nothing in flight
- *              ▲                    │  any error                       broken: connection lost or a wait interrupted; only close() is left,
- *              └──────abort─────────┘──────────────► broken                    begin() says ERROR_RETRY
+ *   open ──► idle ──begin──► transaction ──commit──► idle      idle:   pipeline mode, nothing in flight
+ *              ▲                  │                            broken: connection lost, or a wait was interrupted:
+ *              └──────abort───────┴─────────► broken                   begin() says ERROR_RETRY, close() is left
  *
- * open: 1. connect, set the session; 2. take the pipeline's advisory lock (held as long as the session lives); 3. make the position table if it is
- * missing; 4. raise the epoch in the position row, read where the target stands; 5. prepare the statements that each commit needs.
+ * open: 1. connect, set the session;
+ *       2. take the pipeline's advisory lock, held as long as the session lives;
+ *       3. make the position table if it is missing;
+ *       4. raise the epoch in the position row, and read where the target stands;
+ *       5. prepare the statements that each commit needs.
  *
- * commit sends the position and COMMIT together and waits once. The position's statement divides by the number of rows that it
- * changed: if the epoch in the row is no longer ours that is 0, the server raises an error and never gets to the COMMIT. So a
- * fenced agent cannot commit anything, at no price of another round trip.
+ * commit sends the position and COMMIT together and waits once. The position's statement divides by the number of rows
+ * that it changed: if the epoch in the row is no longer ours that is 0, the server raises an error and never gets to
+ * the COMMIT. So a fenced agent cannot commit anything, at no price of another round trip.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +28,8 @@
 #include "lib/base/failpoint.h"
 
 #define OLDEST_SERVER 120000
-#define LOCK_CLASS 0x7461696c /* "tail": the first half of the advisory lock's key, the other is a hash of the pipeline's name */
+/* "tail": the first half of the advisory lock's key; the other is a hash of the pipeline's name. */
+#define LOCK_CLASS 0x7461696c
 #define NUMBER_TEXT 24
 
 struct sink {
@@ -37,23 +41,25 @@ struct sink {
 	char epoch[NUMBER_TEXT];
 };
 
-/* What an administrator runs if the agent's user may not. fillfactor: room in the row's page, so that its updates stay there (HOT). */
+/* What an administrator runs if the agent's user may not. fillfactor: its updates stay in its page (HOT). */
 #define POSITION_SCHEMA "CREATE SCHEMA IF NOT EXISTS tailrace"
 #define POSITION_TABLE \
-	"CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, transaction_id text, " \
-	"commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50)"
+	"CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, " \
+	"transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50)"
 
 static const char begin_statement[] = "tailrace_begin", commit_statement[] = "tailrace_commit";
 static const char position_statement[] = "tailrace_position", offsets_statement[] = "tailrace_offsets";
 
 #define POSITION_SQL(offsets) \
 	"WITH done AS (UPDATE tailrace.position SET log = $3, transaction_id = $4, commit_position = $5" offsets \
-	", updated_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND epoch = $2 RETURNING 1) SELECT 1 / pg_catalog.count(*) FROM done"
+	", updated_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND epoch = $2 RETURNING 1)" \
+	" SELECT 1 / pg_catalog.count(*) FROM done"
 
 /* ---- queries outside of the stream of changes ---- */
 
 /* One query and its answer; without an open transaction it is one of its own. */
-static int ask(struct sink *sink, const char *sql, int count, const char *const *values, PGresult **ret, struct error *err)
+static int ask(
+	struct sink *sink, const char *sql, int count, const char *const *values, PGresult **ret, struct error *err)
 {
 	PGresult *answer = NULL;
 
@@ -104,15 +110,20 @@ static int take_lock(struct sink *sink, struct error *err)
 	PQclear(answer);
 	if (taken)
 		return 0;
-	if (ask(sink, "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database"
-		" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND d.datname = pg_catalog.current_database()"
-		" AND l.classid::int8 = $1::int8 AND l.objid::int8 = $2::int8 & 4294967295", 2, values, &answer, err) < 0)
+	if (ask(sink,
+		    "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database"
+		    " WHERE l.locktype = 'advisory' AND l.granted"
+		    " AND l.objsubid = 2 AND d.datname = pg_catalog.current_database()"
+		    " AND l.classid::int8 = $1::int8 AND l.objid::int8 = $2::int8 & 4294967295",
+		    2, values, &answer, err) < 0)
 		return -1;
 	if (PQntuples(answer) > 0)
 		(void)snprintf(holder, sizeof holder, "%s", PQgetvalue(answer, 0, 0));
 	PQclear(answer);
-	(void)error_set(err, ERROR_RETRY, "target is held by another apply agent of pipeline \"%s\" (server process %s)", sink->name, holder);
-	return error_hint(err, "this agent stands by until the other ends; if there should be none, look for it in pg_stat_activity");
+	(void)error_set(err, ERROR_RETRY,
+		"target is held by another apply agent of pipeline \"%s\" (server process %s)", sink->name, holder);
+	return error_hint(err,
+		"this agent stands by until the other ends; if there should be none, look for it in pg_stat_activity");
 }
 
 static int make_position_table(struct sink *sink, struct error *err)
@@ -120,19 +131,25 @@ static int make_position_table(struct sink *sink, struct error *err)
 	PGresult *answer;
 	bool schema, table;
 
-	if (ask(sink, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'tailrace'),"
-		" EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-		" WHERE n.nspname = 'tailrace' AND c.relname = 'position')", 0, NULL, &answer, err) < 0)
+	if (ask(sink,
+		    "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'tailrace'), EXISTS ("
+		    "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+		    " WHERE n.nspname = 'tailrace' AND c.relname = 'position')",
+		    0, NULL, &answer, err) < 0)
 		return -1;
 	schema = PQgetvalue(answer, 0, 0)[0] == 't';
 	table = PQgetvalue(answer, 0, 1)[0] == 't';
 	PQclear(answer);
-	if (table || ((schema || tell(sink, POSITION_SCHEMA, 0, NULL, err) == 0) && tell(sink, POSITION_TABLE, 0, NULL, err) == 0))
+	if (table ||
+		((schema || tell(sink, POSITION_SCHEMA, 0, NULL, err) == 0) &&
+			tell(sink, POSITION_TABLE, 0, NULL, err) == 0))
 		return 0;
 	if (err->class == ERROR_CONFIG) {
 		(void)error_prefix(err, "position table tailrace.position is missing and cannot be made");
-		return error_hint(err, POSITION_SCHEMA "; " POSITION_TABLE "; GRANT USAGE ON SCHEMA tailrace TO \"%s\"; "
-			"GRANT SELECT, INSERT, UPDATE ON tailrace.position TO \"%s\"", PQuser(sink->queue.conn), PQuser(sink->queue.conn));
+		return error_hint(err,
+			POSITION_SCHEMA "; " POSITION_TABLE "; GRANT USAGE ON SCHEMA tailrace TO \"%s\"; "
+					"GRANT SELECT, INSERT, UPDATE ON tailrace.position TO \"%s\"",
+			PQuser(sink->queue.conn), PQuser(sink->queue.conn));
 	}
 	if (err->class == ERROR_DATA) /* another agent made it at the same time */
 		err->class = ERROR_RETRY;
@@ -151,11 +168,17 @@ static int take_position(struct sink *sink, struct sink_position *ret, struct er
 	struct sink_position position = { .found = false };
 	PGresult *answer;
 
-	if (ask(sink, "INSERT INTO tailrace.position AS p (pipeline, epoch, updated_at) VALUES ($1, 1, pg_catalog.clock_timestamp())"
-		" ON CONFLICT (pipeline) DO UPDATE SET epoch = p.epoch + 1, updated_at = pg_catalog.clock_timestamp()"
-		" RETURNING p.epoch, p.transaction_id, p.log, p.commit_position, p.offsets", 1, values, &answer, err) < 0) {
+	if (ask(sink,
+		    "INSERT INTO tailrace.position AS p (pipeline, epoch, updated_at)"
+		    " VALUES ($1, 1, pg_catalog.clock_timestamp())"
+		    " ON CONFLICT (pipeline) DO UPDATE"
+		    " SET epoch = p.epoch + 1, updated_at = pg_catalog.clock_timestamp()"
+		    " RETURNING p.epoch, p.transaction_id, p.log, p.commit_position, p.offsets",
+		    1, values, &answer, err) < 0) {
 		if (err->class == ERROR_CONFIG)
-			(void)error_hint(err, "the table has to be: " POSITION_TABLE "; with USAGE on the schema and SELECT, INSERT, UPDATE for \"%s\"",
+			(void)error_hint(err,
+				"the table has to be: " POSITION_TABLE
+				"; with USAGE on the schema and SELECT, INSERT, UPDATE for \"%s\"",
 				PQuser(sink->queue.conn));
 		return error_prefix(err, "position table tailrace.position");
 	}
@@ -196,7 +219,8 @@ static int prepare_fixed(struct sink *sink, struct error *err)
 		entry->verb = "the statement";
 		entry->table = statements[i].name;
 		entry->prepared = &prepared;
-		if (queue_send_prepare(&sink->queue, statements[i].name, statements[i].sql, statements[i].count, types, err) < 0)
+		if (queue_send_prepare(
+			    &sink->queue, statements[i].name, statements[i].sql, statements[i].count, types, err) < 0)
 			return -1;
 	}
 	if (queue_sync(&sink->queue, err) < 0 || queue_settle(&sink->queue, 0, err) < 0)
@@ -230,11 +254,13 @@ static int set_up(struct sink *sink, const struct sink_options *options, struct 
 	writer_init(&sink->writer, &sink->queue, options->row_wise_until);
 	version = PQserverVersion(conn);
 	if (version < OLDEST_SERVER)
-		return error_set(err, ERROR_CONFIG, "the target is PostgreSQL %d, and 12 is the oldest that is supported", version / 10000);
+		return error_set(err, ERROR_CONFIG,
+			"the target is PostgreSQL %d, and 12 is the oldest that is supported", version / 10000);
 	if (tell(sink, connect_session(options, session), 0, NULL, err) < 0)
 		return -1;
-	/* From 14 on, and not on every platform; what it is for is in sink_postgres_connect.c. Without it works, too. */
-	if (tell(sink, "SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)", 0, NULL, err) < 0 &&
+	/* From 14 on, and not on every platform (sink_postgres_connect.c says what for); it works without. */
+	if (tell(sink, "SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)", 0, NULL, err) <
+			0 &&
 		!queue_rollback(&sink->queue))
 		return -1;
 	error_clear(err);
@@ -268,7 +294,8 @@ fail:
 
 /* ---- prepare ---- */
 
-static int check_labels(struct sink *sink, const struct shape *shape, const struct shape_column *column, struct error *err)
+static int check_labels(
+	struct sink *sink, const struct shape *shape, const struct shape_column *column, struct error *err)
 {
 	const struct column *source = column->source;
 	char type[NUMBER_TEXT];
@@ -292,8 +319,8 @@ static int check_labels(struct sink *sink, const struct shape *shape, const stru
 		return -1;
 	}
 	if (PQntuples(answer) > 0) {
-		(void)error_set(err, ERROR_CONFIG, "the enum of column %s of target table %s has no label \"%s\"", column->name, shape->name,
-			PQgetvalue(answer, 0, 0));
+		(void)error_set(err, ERROR_CONFIG, "the enum of column %s of target table %s has no label \"%s\"",
+			column->name, shape->name, PQgetvalue(answer, 0, 0));
 		result = error_hint(err, "ALTER TYPE ... ADD VALUE at the target");
 	}
 	PQclear(answer);
@@ -373,14 +400,15 @@ static int send_position(struct sink *sink, const struct sink_position *position
 {
 	bool offsets = position->offsets != NULL;
 	char commit[NUMBER_TEXT];
-	const char *values[] = { sink->name, sink->epoch, position->log, position->transaction_id, commit, position->offsets };
+	const char *values[] = { sink->name, sink->epoch, position->log, position->transaction_id, commit,
+		position->offsets };
 	struct queue_entry *entry;
 
 	(void)snprintf(commit, sizeof commit, "%" PRIu64, position->commit);
 	if (queue_next(&sink->queue, QUEUE_POSITION, &entry, err) < 0)
 		return -1;
-	return queue_send_prepared(&sink->queue, offsets ? offsets_statement : position_statement, offsets ? 6 : 5, values, NULL, NULL,
-		offsets ? strlen(position->offsets) : 0, err);
+	return queue_send_prepared(&sink->queue, offsets ? offsets_statement : position_statement, offsets ? 6 : 5,
+		values, NULL, NULL, offsets ? strlen(position->offsets) : 0, err);
 }
 
 static int postgres_commit(struct sink *sink, const struct sink_position *position, struct error *err)
@@ -389,13 +417,14 @@ static int postgres_commit(struct sink *sink, const struct sink_position *positi
 
 	if (!sink->transaction)
 		return error_set(err, ERROR_BUG, "no target transaction is open");
-	if (writer_flush(&sink->writer, err) < 0 || send_position(sink, position, err) < 0 || failpoint_reach(FP_APPLY_POSITION, err) < 0)
+	if (writer_flush(&sink->writer, err) < 0 || send_position(sink, position, err) < 0 ||
+		failpoint_reach(FP_APPLY_POSITION, err) < 0)
 		return -1;
 	if (queue_next(&sink->queue, QUEUE_COMMIT, &entry, err) < 0)
 		return -1;
 	memcpy(entry->transaction_id, position->transaction_id, sizeof entry->transaction_id);
-	if (queue_send_prepared(&sink->queue, commit_statement, 0, NULL, NULL, NULL, 0, err) < 0 || queue_sync(&sink->queue, err) < 0 ||
-		queue_flush(&sink->queue, err) < 0)
+	if (queue_send_prepared(&sink->queue, commit_statement, 0, NULL, NULL, NULL, 0, err) < 0 ||
+		queue_sync(&sink->queue, err) < 0 || queue_flush(&sink->queue, err) < 0)
 		return -1;
 	if (failpoint_reach(FP_APPLY_COMMIT, err) < 0) {
 		sink->queue.broken = true; /* as if the answer had been lost: nobody knows whether it is committed */

@@ -1,20 +1,29 @@
 /*
  * sink_postgres_connect.c: connecting and the session's settings.
  *
- * libpq tells of a failed connection by text only. With verbose messages the text of a server's refusal holds its SQLSTATE ("FATAL:  28P01: ..."),
- * and that decides the class; what has none comes from this side: no route, no server (retry), or certificates and parameters (configuration).
+ * libpq tells of a failed connection by text only. With verbose messages the text of a server's refusal holds its
+ * SQLSTATE ("FATAL:  28P01: ..."), and that decides the class; what has none comes from this side: no route, no server
+ * (retry), or certificates and parameters (configuration).
  *
  * The session:
- *   search_path ''                       nobody's tables, functions or operators stand in for ours: every name that we send is qualified
- *   TimeZone, DateStyle, IntervalStyle, xmloption, lc_monetary, array_nulls   how text forms are read
- *   synchronous_commit off               safe, because the position row is in the same transaction: a crash of the target loses the rows and their
- *                                        position together, and they are read from Kafka again. It saves a flush of the log for each commit.
- *   lock_timeout                         from the configuration: waits for others end, the transaction is tried again
- *   statement_timeout, idle_..._timeout  0: a long transaction is normal here, and a slow source must not end ours
- *   default_transaction_isolation        read committed: one writer, nothing to serialize
- *   plan_cache_mode, enable_seqscan, jit statements find one row by a unique key: plan once, not by what a table's size was at that time; and a scan that is
- *                                        needed all the same (no key) must not look so dear that the server compiles it
- *   client_connection_check_interval     a statement that waits for a lock ends soon after this agent died, instead of keeping the pipeline's lock
+ *   search_path ''
+ *	nobody's tables, functions or operators stand in for ours: every name that we send is qualified
+ *   TimeZone, DateStyle, IntervalStyle, xmloption, lc_monetary, array_nulls
+ *	how text forms are read
+ *   synchronous_commit off
+ *	safe, because the position row is in the same transaction: a crash of the target loses the rows and their
+ *	position together, and they are read from Kafka again. It saves a flush of the log for each commit.
+ *   lock_timeout
+ *	from the configuration: a wait for others ends, the transaction is tried again
+ *   statement_timeout, idle_in_transaction_session_timeout 0
+ *	a long transaction is normal here, and a slow source must not end ours
+ *   default_transaction_isolation read committed
+ *	one writer, nothing to serialize
+ *   plan_cache_mode force_generic_plan, enable_seqscan off, jit off
+ *	statements find one row by a unique key: plan once, and not by what a table's size was at that time. A scan
+ *	that is needed all the same (no key) must not look so dear that the server compiles it.
+ *   client_connection_check_interval (set apart, where there is one)
+ *	a statement that waits for a lock ends soon after this agent died, instead of keeping the pipeline's lock
  */
 #include "apply/sink_postgres_connect.h"
 
@@ -60,8 +69,8 @@ const char *connect_sqlstate(const char *message, char *out)
 /* Errors of this side that no waiting will mend. */
 static bool is_local_fault(PGconn *conn, const char *message)
 {
-	static const char *const words[] = { "certificate", "private key", "does not support SSL", "sslmode", "invalid port",
-		"invalid integer", "invalid connection option" };
+	static const char *const words[] = { "certificate", "private key", "does not support SSL", "sslmode",
+		"invalid port", "invalid integer", "invalid connection option" };
 
 	if (PQconnectionNeedsPassword(conn))
 		return true;
@@ -74,7 +83,8 @@ static bool is_local_fault(PGconn *conn, const char *message)
 static const char *describe(const struct sink_options *options, char *out, size_t size)
 {
 	(void)snprintf(out, size, "could not connect to the target database \"%s\" at %s:%" PRId64, options->dbname,
-		options->hostname != NULL && options->hostname[0] != '\0' ? options->hostname : "the local socket", options->port);
+		options->hostname != NULL && options->hostname[0] != '\0' ? options->hostname : "the local socket",
+		options->port);
 	return out;
 }
 
@@ -104,13 +114,14 @@ static int poll_connection(const struct sink_options *options, PGconn *conn, str
 
 	while (PQstatus(conn) != CONNECTION_BAD && status != PGRES_POLLING_OK) {
 		int64_t left = until - clock_monotonic_us();
-		int events = queue_wait(PQsocket(conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, options->wake_fd, options->stop,
-			left > 0 ? (int)(left / 1000) + 1 : 0, err);
+		int events = queue_wait(PQsocket(conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+			options->wake_fd, options->stop, left > 0 ? (int)(left / 1000) + 1 : 0, err);
 
 		if (events < 0)
 			return -1;
 		if (events == 0 && left <= 0)
-			return error_set(err, ERROR_RETRY, "%s: no answer for 10 s", describe(options, what, sizeof what));
+			return error_set(
+				err, ERROR_RETRY, "%s: no answer for 10 s", describe(options, what, sizeof what));
 		if (events == 0)
 			continue;
 		status = PQconnectPoll(conn);
@@ -149,7 +160,7 @@ int connect_open(const struct sink_options *options, PGconn **ret_conn, struct e
 	add(&params, "application_name", application);
 	add(&params, "client_encoding", "UTF8");
 	add(&params, "connect_timeout", "10");
-	/* A peer that vanished is found within 30 s, whether we wait for it (keepalives) or send to it (user timeout). */
+	/* A vanished peer is found within 30 s, whether we wait for it (keepalives) or send to it (user timeout). */
 	add(&params, "keepalives", "1");
 	add(&params, "keepalives_idle", "10");
 	add(&params, "keepalives_interval", "5");
@@ -173,17 +184,19 @@ int connect_open(const struct sink_options *options, PGconn **ret_conn, struct e
 
 const char *connect_session(const struct sink_options *options, char *sql)
 {
-	static const char *const settings[][2] = { { "search_path", "" }, { "TimeZone", "UTC" }, { "DateStyle", "ISO, MDY" },
-		{ "IntervalStyle", "postgres" }, { "bytea_output", "hex" }, { "client_encoding", "UTF8" },
-		{ "standard_conforming_strings", "on" }, { "xmloption", "content" }, { "lc_monetary", "C" }, { "array_nulls", "on" },
-		{ "synchronous_commit", "off" }, { "statement_timeout", "0" }, { "idle_in_transaction_session_timeout", "0" },
+	static const char *const settings[][2] = { { "search_path", "" }, { "TimeZone", "UTC" },
+		{ "DateStyle", "ISO, MDY" }, { "IntervalStyle", "postgres" }, { "bytea_output", "hex" },
+		{ "client_encoding", "UTF8" }, { "standard_conforming_strings", "on" }, { "xmloption", "content" },
+		{ "lc_monetary", "C" }, { "array_nulls", "on" }, { "synchronous_commit", "off" },
+		{ "statement_timeout", "0" }, { "idle_in_transaction_session_timeout", "0" },
 		{ "default_transaction_isolation", "read committed" }, { "default_transaction_deferrable", "off" },
 		{ "plan_cache_mode", "force_generic_plan" }, { "enable_seqscan", "off" }, { "jit", "off" } };
-	int len = snprintf(sql, CONNECT_SESSION_MAX, "SELECT pg_catalog.set_config('lock_timeout','%" PRId64 "ms',false)",
-		(options->lock_timeout_us + 999) / 1000);
+	int len =
+		snprintf(sql, CONNECT_SESSION_MAX, "SELECT pg_catalog.set_config('lock_timeout','%" PRId64 "ms',false)",
+			(options->lock_timeout_us + 999) / 1000);
 
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-		len += snprintf(sql + len, CONNECT_SESSION_MAX - (size_t)len, ",pg_catalog.set_config('%s','%s',false)", settings[i][0],
-			settings[i][1]);
+		len += snprintf(sql + len, CONNECT_SESSION_MAX - (size_t)len, ",pg_catalog.set_config('%s','%s',false)",
+			settings[i][0], settings[i][1]);
 	return sql;
 }

@@ -13,15 +13,16 @@
 #define CONNECT_SESSION_MAX 4096
 
 /*
- * Connects within 10 s, watching options->wake_fd and stop(). *ret_conn is the caller's (PQfinish()). ERROR_RETRY: nobody there, starting up, full;
- * ERROR_CONFIG with a hint: password, database, permission, certificate.
+ * Connects within 10 s, watching options->wake_fd and stop(). *ret_conn is the caller's (PQfinish()). ERROR_RETRY:
+ * nobody there, starting up, full; ERROR_CONFIG with a hint: password, database, permission, certificate.
  */
 int connect_open(const struct sink_options *options, PGconn **ret_conn, struct error *err);
 
 /* The one query that sets the session; returns sql (CONNECT_SESSION_MAX bytes). */
 const char *connect_session(const struct sink_options *options, char *sql);
 
-/* The SQLSTATE in a verbose message ("FATAL:  28P01: ..."), 6 bytes into out, "" if there is none; returns the text behind it. */
+/* The SQLSTATE in a verbose message ("FATAL:  28P01: ..."), 6 bytes into out, "" if there is none; returns the text
+ * behind it. */
 const char *connect_sqlstate(const char *message, char *out);
 
 #endif

@@ -1,14 +1,17 @@
 /*
  * sink_postgres_queue.h: statements on their way to the server, and whose fault an error is.
  *
- * libpq's pipeline mode on a non-blocking connection. For each statement in flight an entry of a ring says what it is for; results come back in
- * the same order, so the entry at the ring's tail is the one that a result belongs to. The first error is kept with its attribution, and
- * everything behind it up to the next sync is skipped by the server itself.
+ * libpq's pipeline mode on a non-blocking connection. For each statement in flight an entry of a ring says what it is
+ * for; results come back in the same order, so the entry at the ring's tail is the one that a result belongs to. The
+ * first error is kept with its attribution, and everything behind it up to the next sync is skipped by the server
+ * itself.
  *
- * Bounds: QUEUE_ENTRIES statements in flight, QUEUE_UNSENT bytes that the socket did not take yet (and one statement more, however large it is).
+ * Bounds: QUEUE_ENTRIES statements in flight, QUEUE_UNSENT bytes that the socket did not take yet (and one statement
+ * more, however large it is).
  *
- * Two kinds of failure. The server refused a statement: queue_error() says so, the connection is good, queue_rollback() makes it usable. The
- * connection is lost or a wait was interrupted: the functions return -1, the queue is broken, and nothing but queue_release() is left.
+ * Two kinds of failure. The server refused a statement: queue_error() says so, the connection is good, queue_rollback()
+ * makes it usable. The connection is lost or a wait was interrupted: the functions return -1, the queue is broken, and
+ * nothing but queue_release() is left.
  */
 #ifndef TAILRACE_APPLY_SINK_POSTGRES_QUEUE_H
 #define TAILRACE_APPLY_SINK_POSTGRES_QUEUE_H
@@ -27,13 +30,13 @@
 
 enum queue_kind {
 	QUEUE_BEGIN,
-	QUEUE_PREPARE,  /* *prepared is cleared if the server did not take it */
-	QUEUE_WRITE,    /* must touch `rows` rows */
+	QUEUE_PREPARE, /* *prepared is cleared if the server did not take it */
+	QUEUE_WRITE,   /* must touch `rows` rows */
 	QUEUE_TRUNCATE,
 	QUEUE_QUERY,    /* its result goes to queue_query() */
 	QUEUE_POSITION, /* division by zero: the epoch has moved on */
 	QUEUE_COMMIT,
-	QUEUE_OTHER,    /* ROLLBACK, DEALLOCATE: any answer will do */
+	QUEUE_OTHER, /* ROLLBACK, DEALLOCATE: any answer will do */
 	QUEUE_SYNC
 };
 
@@ -41,16 +44,16 @@ enum queue_kind {
 struct queue_entry {
 	enum queue_kind kind;
 	bool answered;
-	bool maybe_none;    /* QUEUE_WRITE: 0 rows are right as well */
-	uint32_t rows;      /* QUEUE_WRITE */
-	const char *verb;   /* "an insert into", "an update of", "a delete from" */
-	const char *table;  /* lives as long as the sink */
-	bool *prepared;     /* QUEUE_PREPARE */
-	uint64_t lsn, index;                 /* of the first row */
-	uint64_t last_index;                 /* of the last row */
-	uint64_t last_commit;                /* of the last row's transaction */
+	bool maybe_none;                         /* QUEUE_WRITE: 0 rows are right as well */
+	uint32_t rows;                           /* QUEUE_WRITE */
+	const char *verb;                        /* "an insert into", "an update of", "a delete from" */
+	const char *table;                       /* lives as long as the sink */
+	bool *prepared;                          /* QUEUE_PREPARE */
+	uint64_t lsn, index;                     /* of the first row */
+	uint64_t last_index;                     /* of the last row */
+	uint64_t last_commit;                    /* of the last row's transaction */
 	char transaction_id[TRANSACTION_ID_MAX]; /* of the first row */
-	char key[QUEUE_KEY_MAX];             /* of the only row: "id=42"; "": none */
+	char key[QUEUE_KEY_MAX];                 /* of the only row: "id=42"; "": none */
 };
 
 struct queue {
@@ -59,7 +62,7 @@ struct queue {
 	bool (*stop)(void);
 	uint64_t *row_wise_until; /* sink.h: raised when a statement of several rows is refused */
 	bool broken;
-	bool failed;        /* `error` is set: the server refused something since the last queue_rollback() */
+	bool failed; /* `error` is set: the server refused something since the last queue_rollback() */
 	struct error error;
 	size_t unsent;      /* bytes given to libpq since its buffer was last known to be empty */
 	unsigned unflushed; /* statements since the server was last asked to send its answers */
@@ -77,8 +80,10 @@ void queue_release(struct queue *queue);
  * functions below. Waits while the queue is full; -1: broken. A server's error is not reported here.
  */
 int queue_next(struct queue *queue, enum queue_kind kind, struct queue_entry **ret_entry, struct error *err);
-int queue_send(struct queue *queue, const char *sql, int count, const Oid *types, const char *const *values, struct error *err);
-int queue_send_prepare(struct queue *queue, const char *name, const char *sql, int count, const Oid *types, struct error *err);
+int queue_send(struct queue *queue, const char *sql, int count, const Oid *types, const char *const *values,
+	struct error *err);
+int queue_send_prepare(
+	struct queue *queue, const char *name, const char *sql, int count, const Oid *types, struct error *err);
 /* bytes: of all values, for the bound. */
 int queue_send_prepared(struct queue *queue, const char *name, int count, const char *const *values, const int *lengths,
 	const int *formats, size_t bytes, struct error *err);
@@ -93,8 +98,10 @@ int queue_settle(struct queue *queue, unsigned most, struct error *err);
 int queue_error(const struct queue *queue, struct error *err);
 
 /* Sends a query, waits for it and everything before it; *ret is the caller's (PQclear()). -1: refused, or broken. */
-int queue_query(struct queue *queue, const char *sql, int count, const char *const *values, PGresult **ret, struct error *err);
-/* Rolls the open transaction back and forgets the error; false: the connection is of no use any more. Waits 5 s at most. */
+int queue_query(
+	struct queue *queue, const char *sql, int count, const char *const *values, PGresult **ret, struct error *err);
+/* Rolls the open transaction back and forgets the error; false: the connection is of no use any more. Waits 5 s at
+ * most. */
 bool queue_rollback(struct queue *queue);
 
 unsigned queue_in_flight(const struct queue *queue);

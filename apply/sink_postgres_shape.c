@@ -1,22 +1,24 @@
 /*
  * sink_postgres_shape.c: check of a target table and the SQL to write to it.
  *
- * 1. shape_query asks the catalogue once for a table: its columns with the types below their domains, and the unique index that consists
- *    of exactly the source's key columns, with that index's own equality operators.
- * 2. shape_new() compares: every mapped column there, of a type that holds the source's; no other column that an insert would have to
- *    fill; the key unique, so that an update or delete meets one row at most.
- * 3. shape_insert() and its siblings write statements. Parameters are typed by oid, so nothing is left to inference; operators and
- *    tables are qualified, since the session's search_path is empty.
+ * 1. shape_query asks the catalogue once for a table: its columns with the types below their domains, and the unique
+ * index that consists of exactly the source's key columns, with that index's own equality operators.
+ * 2. shape_new() compares: every mapped column there, of a type that holds the source's; no other column that an insert
+ * would have to fill; the key unique, so that an update or delete meets one row at most.
+ * 3. shape_insert() and its siblings write statements. Parameters are typed by oid, so nothing is left to inference;
+ * operators and tables are qualified, since the session's search_path is empty.
  *
- * Without a key a row is found by all its columns, compared in their text forms: that works for each type (json and point have no =), and
- * it tells 1.0 from 1.00 and 0 from -0 just as the log does. Of several equal rows one is taken (by tableoid and ctid, LIMIT 1).
+ * Without a key a row is found by all its columns, compared in their text forms: that works for each type (json and
+ * point have no =), and it tells 1.0 from 1.00 and 0 from -0 just as the log does. Of several equal rows one is taken
+ * (by tableoid and ctid, LIMIT 1).
  */
 #include "apply/sink_postgres_shape.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Oldest server whose catalogue has all of this: 12 (attgenerated). indkey and indclass count from 0, a slice of them from 1. */
+/* Oldest server whose catalogue has all of this: 12 (attgenerated). indkey and indclass count from 0, a slice of them
+ * from 1. */
 const char shape_query[] =
 	"WITH RECURSIVE rel AS ("
 	" SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -25,12 +27,14 @@ const char shape_query[] =
 	" SELECT a.attnum, a.atttypid, a.atttypmod FROM rel JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid"
 	" WHERE a.attnum > 0 AND NOT a.attisdropped"
 	" UNION ALL"
-	" SELECT b.num, t.typbasetype, t.typtypmod FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typ AND t.typtype = 'd'"
+	" SELECT b.num, t.typbasetype, t.typtypmod FROM base b"
+	" JOIN pg_catalog.pg_type t ON t.oid = b.typ AND t.typtype = 'd'"
 	"), idx AS ("
 	" SELECT i.indexrelid, i.indkey::int2[] AS cols, i.indclass::oid[] AS classes, i.indnkeyatts AS n"
 	" FROM rel JOIN pg_catalog.pg_index i ON i.indrelid = rel.oid"
 	" WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND"
-	" (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\") FROM pg_catalog.pg_attribute a"
+	" (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")"
+	"  FROM pg_catalog.pg_attribute a"
 	"  WHERE a.attrelid = rel.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) ="
 	" (SELECT pg_catalog.array_agg(k ORDER BY k COLLATE \"C\") FROM pg_catalog.unnest($3::text[]) k)"
 	" ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1"
@@ -40,10 +44,12 @@ const char shape_query[] =
 	" pg_catalog.format_type(a.atttypid, a.atttypmod), a.attidentity, a.attgenerated,"
 	" a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS needed,"
 	" (SELECT pg_catalog.quote_ident(s.nspname) || '.' || o.oprname"
-	"  FROM idx JOIN pg_catalog.pg_opclass p ON p.oid = idx.classes[pg_catalog.array_position(idx.cols[0:idx.n - 1], a.attnum) - 1]"
+	"  FROM idx JOIN pg_catalog.pg_opclass p ON p.oid = "
+	"    idx.classes[pg_catalog.array_position(idx.cols[0:idx.n - 1], a.attnum) - 1]"
 	"  JOIN pg_catalog.pg_amop m ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype"
 	"   AND m.amoprighttype = p.opcintype AND m.amopstrategy = 3"
-	"  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace) AS equals,"
+	"  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr"
+	"  JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace) AS equals,"
 	" EXISTS (SELECT FROM pg_catalog.pg_constraint f"
 	"  WHERE f.conrelid = rel.oid AND f.contype = 'f' AND f.confdeltype = 'c') AS cascades "
 	"FROM rel JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid JOIN base b ON b.num = a.attnum"
@@ -51,8 +57,22 @@ const char shape_query[] =
 	" LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A' "
 	"ORDER BY a.attnum";
 
-enum { Q_RELKIND, Q_NAME, Q_TYPE, Q_BASE, Q_ELEMENT, Q_LEAF_KIND, Q_LEAF, Q_TYPMOD, Q_DECLARED, Q_IDENTITY, Q_GENERATED, Q_NEEDED,
-	Q_EQUALS, Q_CASCADES };
+enum {
+	Q_RELKIND,
+	Q_NAME,
+	Q_TYPE,
+	Q_BASE,
+	Q_ELEMENT,
+	Q_LEAF_KIND,
+	Q_LEAF,
+	Q_TYPMOD,
+	Q_DECLARED,
+	Q_IDENTITY,
+	Q_GENERATED,
+	Q_NEEDED,
+	Q_EQUALS,
+	Q_CASCADES
+};
 
 const char shape_enum_query[] =
 	"SELECT l FROM pg_catalog.unnest($2::text[]) l WHERE NOT EXISTS"
@@ -130,6 +150,7 @@ static bool string_holds(const struct column *source, const struct shape_type *t
 		return true;
 	if (source->source_type != NULL)
 		bare_name(source->source_type, name, sizeof name);
+	name[strcspn(name, "[")] = '\0';
 	if (strcmp(target->base, "bpchar") == 0 && !is_one_of(name, "character bpchar"))
 		return false; /* would be padded */
 	if (target->typmod < 4 || name[0] == '\0')
@@ -166,7 +187,8 @@ static bool integer_holds(const struct column *source, const char *base, int typ
 {
 	switch (source->type) {
 	case COLUMN_INT16:
-		return is_one_of(base, "int2 int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 5, 0));
+		return is_one_of(base, "int2 int4 int8") ||
+			(strcmp(base, "numeric") == 0 && numeric_holds(typmod, 5, 0));
 	case COLUMN_INT32:
 		return is_one_of(base, "int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 10, 0));
 	case COLUMN_INT64:
@@ -213,8 +235,10 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 		return strcmp(base, "bytea") == 0;
 	case COLUMN_JSON: /* jsonb would reorder what a json column keeps as it was written */
 		return is_one_of(base, "json text") ||
-			(strcmp(base, "jsonb") == 0 && (source->source_type == NULL || strcmp(source->source_type, "json") != 0)) ||
-			(source->source_type != NULL && same_type(source->source_type, target->declared, target->typmod));
+			(strcmp(base, "jsonb") == 0 &&
+				(source->source_type == NULL || strcmp(source->source_type, "json") != 0)) ||
+			(source->source_type != NULL &&
+				same_type(source->source_type, target->declared, target->typmod));
 	case COLUMN_XML:
 		return is_one_of(base, "xml text");
 	case COLUMN_UUID:
@@ -226,21 +250,25 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 	case COLUMN_TIME:
 		return strcmp(base, "time") == 0 && fraction_holds(source, target->typmod);
 	case COLUMN_TIMETZ:
-		return (strcmp(base, "timetz") == 0 && fraction_holds(source, target->typmod)) || strcmp(base, "text") == 0;
+		return (strcmp(base, "timetz") == 0 && fraction_holds(source, target->typmod)) ||
+			strcmp(base, "text") == 0;
 	case COLUMN_TIMESTAMP:
 		return strcmp(base, "timestamp") == 0 && fraction_holds(source, target->typmod);
 	case COLUMN_TIMESTAMPTZ:
 		return strcmp(base, "timestamptz") == 0 && fraction_holds(source, target->typmod);
 	case COLUMN_INTERVAL:
-		return strcmp(base, "text") == 0 || (strcmp(base, "interval") == 0 &&
-			(target->typmod == -1 || (source->source_type != NULL && strcmp(source->source_type, target->declared) == 0)));
+		return strcmp(base, "text") == 0 ||
+			(strcmp(base, "interval") == 0 &&
+				(target->typmod == -1 ||
+					(source->source_type != NULL &&
+						strcmp(source->source_type, target->declared) == 0)));
 	case COLUMN_ARRAY:
 		break;
 	}
 	return false;
 }
 
-/* The binary form, by the base type's name: it can be used for domains as well, since a domain's receive function is its base type's. */
+/* The binary form by the base type's name, for its domains as well: they are received as their base type is. */
 static enum pg_form form_of(const char *base)
 {
 	static const struct {
@@ -264,7 +292,9 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 
 	*ret_form = FORM_TEXT;
 	if (source->type == COLUMN_ARRAY) {
-		if (target->element[0] == '\0')
+		/* Elements go as text only, and a float's shortest text means another number as a double. */
+		if (target->element[0] == '\0' ||
+			(source->element_type == COLUMN_FLOAT32 && strcmp(target->element, "float8") == 0))
 			return false;
 		element.type = source->element_type;
 		element_type.base = target->element;
@@ -272,7 +302,7 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 	}
 	if (!type_holds(source, target))
 		return false;
-	/* A number or a date must not go in another type's binary form: what type_holds() lets pass into a text has no such kind. */
+	/* A number never goes in another type's binary form: what type_holds() lets pass into a text has no such kind. */
 	*ret_form = form_of(target->base);
 	return true;
 }
@@ -291,7 +321,8 @@ int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct 
 			if (mapping->columns[i].source == table->key[k])
 				name = mapping->columns[i].target;
 		if (name == NULL) {
-			(void)error_set(err, ERROR_CONFIG, "column %s of %s.%s is part of its key but is not written to the target",
+			(void)error_set(err, ERROR_CONFIG,
+				"column %s of %s.%s is part of its key but is not written to the target",
 				table->columns[table->key[k]].name, table->schema, table->name);
 			return error_hint(err, "include the column: updates and deletes find their row by it");
 		}
@@ -317,10 +348,12 @@ static bool is_true(const PGresult *answer, int row, int field)
 	return PQgetvalue(answer, row, field)[0] == 't';
 }
 
-static int check_type(const struct shape *shape, struct shape_column *column, const PGresult *answer, int row, struct error *err)
+static int check_type(
+	const struct shape *shape, struct shape_column *column, const PGresult *answer, int row, struct error *err)
 {
 	const struct column *source = column->source;
-	struct shape_type type = { .base = PQgetvalue(answer, row, Q_BASE), .declared = PQgetvalue(answer, row, Q_DECLARED),
+	struct shape_type type = { .base = PQgetvalue(answer, row, Q_BASE),
+		.declared = PQgetvalue(answer, row, Q_DECLARED),
 		.element = PQgetvalue(answer, row, Q_ELEMENT) };
 
 	type.kind = PQgetvalue(answer, row, Q_LEAF_KIND)[0];
@@ -329,14 +362,16 @@ static int check_type(const struct shape *shape, struct shape_column *column, co
 	type.typmod = (int)strtol(PQgetvalue(answer, row, Q_TYPMOD), NULL, 10);
 	if (shape_type_holds(source, &type, &column->form))
 		return 0;
-	(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is %s, which does not hold every value of the source's %s",
-		column->name, shape->name, type.declared,
-		source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type : column_type_name(source->type));
+	(void)error_set(err, ERROR_CONFIG,
+		"column %s of target table %s is %s, which does not hold every value of the source's %s", column->name,
+		shape->name, type.declared,
+		source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type :
+										column_type_name(source->type));
 	return error_hint(err, "give the target's column the source's type, or leave the column out");
 }
 
-static int check_column(struct shape *shape, const struct sink_mapping *mapping, size_t i, const PGresult *answer,
-	struct error *err)
+static int check_column(
+	struct shape *shape, const struct sink_mapping *mapping, size_t i, const PGresult *answer, struct error *err)
 {
 	const struct sink_column *from = &mapping->columns[i];
 	struct shape_column *column = &shape->columns[i];
@@ -352,8 +387,8 @@ static int check_column(struct shape *shape, const struct sink_mapping *mapping,
 		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
 	}
 	if (PQgetvalue(answer, row, Q_GENERATED)[0] != '\0') {
-		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written", from->target,
-			shape->name);
+		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written",
+			from->target, shape->name);
 		return error_hint(err, "leave the column out: the target computes it");
 	}
 	column->type = (Oid)strtoul(PQgetvalue(answer, row, Q_TYPE), NULL, 10);
@@ -362,8 +397,10 @@ static int check_column(struct shape *shape, const struct sink_mapping *mapping,
 		if (mapping->table->key[k] == from->source)
 			column->key = true;
 	if (column->identity_always && !column->key) {
-		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is GENERATED ALWAYS AS IDENTITY and not part of the key, so "
-			"that it cannot be updated", from->target, shape->name);
+		(void)error_set(err, ERROR_CONFIG,
+			"column %s of target table %s is GENERATED ALWAYS AS IDENTITY and not part of the key, so "
+			"that it cannot be updated",
+			from->target, shape->name);
 		return error_hint(err, "alter it to GENERATED BY DEFAULT, or leave the column out");
 	}
 	shape->overriding = shape->overriding || column->identity_always;
@@ -386,7 +423,8 @@ static int check_others(const struct shape *shape, const PGresult *answer, struc
 			mapped = strcmp(shape->columns[i].name, name) == 0;
 		if (mapped || !is_true(answer, row, Q_NEEDED))
 			continue;
-		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is NOT NULL without a default, and no source column goes there",
+		(void)error_set(err, ERROR_CONFIG,
+			"column %s of target table %s is NOT NULL without a default, and no source column goes there",
 			name, shape->name);
 		return error_hint(err, "give it a default at the target, or map a source column to it");
 	}
@@ -406,12 +444,15 @@ static int check_key(struct shape *shape, const struct sink_mapping *mapping, st
 		if (!shape->columns[i].key)
 			continue;
 		if (shape->columns[i].equals == NULL) {
-			(void)error_set(err, ERROR_CONFIG, "target table %s has no unique index over exactly the key of %s.%s (with column %s)",
+			(void)error_set(err, ERROR_CONFIG,
+				"target table %s has no unique index over exactly the key of %s.%s (with column %s)",
 				shape->name, table->schema, table->name, shape->columns[i].name);
-			return error_hint(err, "add a primary key or a unique index over the same columns at the target");
+			return error_hint(
+				err, "add a primary key or a unique index over the same columns at the target");
 		}
 		if (shape->key_count == table->key_count)
-			return error_set(err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
+			return error_set(
+				err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
 		shape->key[shape->key_count++] = i;
 	}
 	return 0;
@@ -434,7 +475,8 @@ static int shape_names(struct shape *shape, const struct sink_mapping *mapping, 
 	return 0;
 }
 
-static int check_table(const struct shape *shape, const struct sink_mapping *mapping, const PGresult *answer, struct error *err)
+static int check_table(
+	const struct shape *shape, const struct sink_mapping *mapping, const PGresult *answer, struct error *err)
 {
 	if (PQntuples(answer) == 0) {
 		(void)error_set(err, ERROR_CONFIG, "target table %s is missing", shape->name);
@@ -444,7 +486,8 @@ static int check_table(const struct shape *shape, const struct sink_mapping *map
 	if (!is_one_of(PQgetvalue(answer, 0, Q_RELKIND), "r p"))
 		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
 	if (mapping->column_count == 0 || mapping->column_count > SHAPE_COLUMNS_MAX)
-		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count, shape->name);
+		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count,
+			shape->name);
 	return 0;
 }
 

@@ -1,7 +1,9 @@
 /*
- * sink_postgres_shape.h: what the target's table looks like, whether it can take the source's, and the SQL text to write to it.
+ * sink_postgres_shape.h: what the target's table looks like, whether it can take the source's, and the SQL text to
+ * write to it.
  *
- * Pure but for the answer of the catalogue query, which the caller fetches; so everything here can be tested without a server.
+ * Pure but for the answer of the catalogue query, which the caller fetches; so everything here can be tested without a
+ * server.
  */
 #ifndef TAILRACE_APPLY_SINK_POSTGRES_SHAPE_H
 #define TAILRACE_APPLY_SINK_POSTGRES_SHAPE_H
@@ -47,39 +49,42 @@ struct shape_column {
 	Oid enum_type; /* of an enum, or of an array of one: its labels are still to be compared; 0: none */
 	enum pg_form form;
 	bool key;
-	bool identity_always; /* GENERATED ALWAYS AS IDENTITY: can be inserted (OVERRIDING SYSTEM VALUE) but not updated */
+	bool identity_always; /* GENERATED ALWAYS AS IDENTITY: can be inserted (overriding) but not updated */
 };
 
 struct shape {
-	char *name;  /* "crm.customer", for messages */
+	char *name;   /* "crm.customer", for messages */
 	char *quoted; /* "crm"."customer", for SQL */
 	size_t source_columns;
 	struct shape_column *columns;
 	size_t column_count;
 	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
 	size_t key_count;
-	bool cascades;  /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
+	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
 	bool overriding;
 };
 
-/* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none: no such table. */
+/* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none:
+ * no such table. */
 extern const char shape_query[];
 /* Asks which of the labels $2 (text[]) the enum type $1 (oid) lacks. */
 extern const char shape_enum_query[];
 
-/* The text[] of the target's names of the source's key columns: shape_query's $3. ERROR_CONFIG: a key column is not mapped. */
+/* The text[] of the target's names of the source's key columns: shape_query's $3. ERROR_CONFIG: a key column is not
+ * mapped. */
 int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct error *err);
 
 /*
- * Checks the mapping against shape_query's answer, as sink.h's prepare() promises; *ret_shape is the caller's (shape_free()), and
- * borrows from mapping->table. ERROR_CONFIG names the target's table and column. Labels of enums are the caller's to check.
+ * Checks the mapping against shape_query's answer, as sink.h's prepare() promises; *ret_shape is the caller's
+ * (shape_free()), and borrows from mapping->table. ERROR_CONFIG names the target's table and column. Labels of enums
+ * are the caller's to check.
  */
 int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct shape **ret_shape, struct error *err);
 void shape_free(struct shape *shape);
 
 /*
- * Whether a target type can hold a source column's values; fills how they are sent. base: the type below domains, as pg_type names it;
- * declared: as format_type() writes the column's own type. typmod: -1 for none. Exposed for its test.
+ * Whether a target type can hold a source column's values; fills how they are sent. base: the type below domains, as
+ * pg_type names it; declared: as format_type() writes the column's own type. typmod: -1 for none. Exposed for its test.
  */
 struct shape_type {
 	const char *base, *declared;

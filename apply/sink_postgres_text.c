@@ -7,8 +7,8 @@
  *         bytea \x00ff         array {1,NULL,"a \"b\" \\ c"}   everything else as the source wrote it
  * Binary: network byte order, as <type>recv() in src/backend/utils/adt reads it; times count from 2000-01-01.
  *
- * A value is sent in binary only if it certainly fits; what does not (an int beyond int4 for an int4 column, infinity as VALUE_EXACT)
- * goes as text, and the server's input function says what is wrong with it.
+ * A value is sent in binary only if it certainly fits; what does not (an int beyond int4 for an int4 column, infinity
+ * as VALUE_EXACT) goes as text, and the server's input function says what is wrong with it.
  */
 #include "apply/sink_postgres_text.h"
 
@@ -85,7 +85,7 @@ static void put_float(struct buf *out, double number, bool single)
 
 /* ---- dates and times ---- */
 
-/* Proleptic Gregorian calendar, days since 1970-01-01; Hinnant's algorithm with years that begin in March. Year 0 is 1 BC. */
+/* Proleptic Gregorian calendar, days since 1970-01-01; years begin in March (Hinnant). Year 0 is 1 BC. */
 static void civil(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
 {
 	int64_t shifted = days + 719468; /* since 0000-03-01 */
@@ -160,7 +160,8 @@ static void put_timestamp(struct buf *out, int64_t us, bool zone)
 		buf_append_str(out, " BC");
 }
 
-static int put_integer(const struct column *column, enum column_type type, int64_t number, struct buf *out, struct error *err)
+static int put_integer(
+	const struct column *column, enum column_type type, int64_t number, struct buf *out, struct error *err)
 {
 	switch (type) {
 	case COLUMN_DATE:
@@ -169,7 +170,8 @@ static int put_integer(const struct column *column, enum column_type type, int64
 		return 0;
 	case COLUMN_TIME:
 		if (number < 0 || number > US_PER_DAY)
-			return error_set(err, ERROR_DATA, "column %s: %" PRId64 " us is no time of day", column->name, number);
+			return error_set(
+				err, ERROR_DATA, "column %s: %" PRId64 " us is no time of day", column->name, number);
 		put_time(out, number);
 		return 0;
 	case COLUMN_TIMESTAMP:
@@ -203,7 +205,8 @@ static void put_hex(struct buf *out, const char *bytes, size_t len)
 static int put_text(const struct column *column, const struct value *val, struct buf *out, struct error *err)
 {
 	if (val->text.len > 0 && memchr(val->text.ptr, '\0', val->text.len) != NULL)
-		return error_set(err, ERROR_DATA, "column %s: a text with a zero byte, which PostgreSQL cannot hold", column->name);
+		return error_set(err, ERROR_DATA, "column %s: a text with a zero byte, which PostgreSQL cannot hold",
+			column->name);
 	buf_append(out, val->text.ptr, val->text.len);
 	return 0;
 }
@@ -268,8 +271,8 @@ static int put_array(const struct column *column, const struct value *val, struc
 	return result;
 }
 
-static int put_value(const struct column *column, enum column_type type, const struct value *val, struct buf *out,
-	struct error *err)
+static int put_value(
+	const struct column *column, enum column_type type, const struct value *val, struct buf *out, struct error *err)
 {
 	switch (val->kind) {
 	case VALUE_BOOL:
@@ -342,7 +345,10 @@ static void put_binary_float(struct buf *out, double number, bool single)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20; /* lower case */
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* 36 characters with hyphens -> 16 bytes; anything else is left to the server. */

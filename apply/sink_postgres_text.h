@@ -1,9 +1,10 @@
 /*
  * sink_postgres_text.h: values of the change model -> the forms in which PostgreSQL takes parameters.
  *
- * The text form is what the source's decoder read, the other way round, so that a value arrives as it left; it needs a session with
- * DateStyle ISO, IntervalStyle postgres and UTF-8, and does not depend on any other setting. The binary form exists for types whose
- * text costs the server time to read (measured: 14 to 30 % more rows a second for a 15-column row). Pure; no I/O.
+ * The text form is what the source's decoder read, the other way round, so that a value arrives as it left; it needs a
+ * session with DateStyle ISO, IntervalStyle postgres and UTF-8, and does not depend on any other setting. The binary
+ * form exists for types whose text costs the server time to read (measured: 14 to 30 % more rows a second for a
+ * 15-column row). Pure; no I/O.
  */
 #ifndef TAILRACE_APPLY_SINK_POSTGRES_TEXT_H
 #define TAILRACE_APPLY_SINK_POSTGRES_TEXT_H
@@ -41,11 +42,13 @@ struct pg_param {
 
 /*
  * Appends the text form of a value (never VALUE_NULL or VALUE_UNCHANGED). column: its source column, for the type.
- * Returns 0, or -1 and ERROR_DATA naming the column: a zero byte in a text, a kind that does not fit the type, a full buffer.
+ * Returns 0, or -1 and ERROR_DATA naming the column: a zero byte in a text, a kind that does not fit the type, a full
+ * buffer.
  */
 int pg_text(const struct column *column, const struct value *val, struct buf *out, struct error *err);
 
-/* Appends a parameter. VALUE_NULL becomes NULL; VALUE_UNCHANGED is the caller's mistake (ERROR_BUG). Errors as pg_text(). */
+/* Appends a parameter. VALUE_NULL becomes NULL; VALUE_UNCHANGED is the caller's mistake (ERROR_BUG). Errors as
+ * pg_text(). */
 int pg_param(const struct column *column, enum pg_form form, const struct value *val, struct buf *out,
 	struct pg_param *ret, struct error *err);
 

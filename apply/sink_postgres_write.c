@@ -2,14 +2,14 @@
  * sink_postgres_write.c: changes -> prepared statements.
  *
  * For each change:
- * 1. an insert into the table of the waiting run joins it; everything else sends the run first, so that the order stays that of the source;
- * 2. its values become parameters in one growing buffer (no allocation for a value; libpq copies on sending, so the buffer is used again);
- * 3. the statement for it is looked up, or made and prepared: an INSERT for each power of two of rows, one DELETE, an UPDATE for each set of columns
- *    (an unchanged TOAST value is not in the log, so its column must not be in the SET list);
+ * 1. an insert into the table of the waiting run joins it; everything else sends the run first: the order stays;
+ * 2. its values become parameters in one growing buffer (libpq copies on sending, so it is used again);
+ * 3. the statement is looked up, or made and prepared: an INSERT for each power of two of rows, one DELETE, an UPDATE
+ *    for each set of columns (the log lacks unchanged TOAST values, so their columns must not be in the SET list);
  * 4. with the statement goes an entry that names the change, in case that the server refuses it.
  *
- * A run ends at another table or operation, at WRITE_ROWS rows or RUN_BYTES, and at the commit. Up to *row_wise_until every run has one row
- * (sink_postgres_queue.c says why).
+ * A run ends at another table or operation, at WRITE_ROWS rows or RUN_BYTES, and at the commit. Up to *row_wise_until
+ * every run has one row (sink_postgres_queue.c says why).
  */
 #include "apply/sink_postgres_write.h"
 
@@ -83,7 +83,8 @@ static int reserve(struct write_run *run, size_t columns, struct error *err)
 	return 0;
 }
 
-_Static_assert(SHAPE_COLUMNS_MAX * WRITE_ROWS <= PARAMS_MAX, "a full run of the widest table must fit into one statement");
+_Static_assert(
+	SHAPE_COLUMNS_MAX *WRITE_ROWS <= PARAMS_MAX, "a full run of the widest table must fit into one statement");
 
 int writer_add(struct writer *writer, struct shape *shape, struct write_target **ret_target, struct error *err)
 {
@@ -133,7 +134,8 @@ static void describe_key(struct writer *writer, const struct shape *shape, const
 		buf_append_str(&writer->key, column->name);
 		buf_append_byte(&writer->key, '=');
 		if (val->kind == VALUE_TEXT || val->kind == VALUE_EXACT)
-			buf_append(&writer->key, val->text.ptr, val->text.len < QUEUE_KEY_MAX ? val->text.len : QUEUE_KEY_MAX);
+			buf_append(&writer->key, val->text.ptr,
+				val->text.len < QUEUE_KEY_MAX ? val->text.len : QUEUE_KEY_MAX);
 		else if (val->kind == VALUE_NULL || val->kind == VALUE_UNCHANGED)
 			buf_append_str(&writer->key, "NULL");
 		else
@@ -143,8 +145,8 @@ static void describe_key(struct writer *writer, const struct shape *shape, const
 	}
 }
 
-static void describe_row(struct writer *writer, const struct shape *shape, const struct change *chg, const struct value *key,
-	const struct transaction *txn, struct write_row *row)
+static void describe_row(struct writer *writer, const struct shape *shape, const struct change *chg,
+	const struct value *key, const struct transaction *txn, struct write_row *row)
 {
 	row->lsn = chg->lsn != 0 ? chg->lsn : txn->commit;
 	row->index = chg->index;
@@ -154,7 +156,8 @@ static void describe_row(struct writer *writer, const struct shape *shape, const
 	describe_key(writer, shape, key, row->key);
 }
 
-static void put_entry(struct queue_entry *entry, const char *verb, const struct shape *shape, const struct write_row *rows, unsigned count)
+static void put_entry(struct queue_entry *entry, const char *verb, const struct shape *shape,
+	const struct write_row *rows, unsigned count)
 {
 	entry->verb = verb;
 	entry->table = shape->name;
@@ -173,12 +176,13 @@ static int cannot(struct error *err, const char *verb, const struct shape *shape
 {
 	char lsn[24];
 
-	return error_prefix(err, "cannot write %s %s at %s event %" PRIu64 " of transaction %s%s%s%s", verb, shape->name,
-		position_lsn_format(row->lsn, lsn, sizeof lsn), row->index, row->transaction_id, row->key[0] != '\0' ? ", key (" : "",
-		row->key, row->key[0] != '\0' ? ")" : "");
+	return error_prefix(err, "cannot write %s %s at %s event %" PRIu64 " of transaction %s%s%s%s", verb,
+		shape->name, position_lsn_format(row->lsn, lsn, sizeof lsn), row->index, row->transaction_id,
+		row->key[0] != '\0' ? ", key (" : "", row->key, row->key[0] != '\0' ? ")" : "");
 }
 
-static int broken_stream(struct error *err, const char *verb, const struct shape *shape, const struct write_row *row, const char *what)
+static int broken_stream(
+	struct error *err, const char *verb, const struct shape *shape, const struct write_row *row, const char *what)
 {
 	(void)error_set(err, ERROR_DATA, "%s", what);
 	return cannot(err, verb, shape, row);
@@ -187,8 +191,8 @@ static int broken_stream(struct error *err, const char *verb, const struct shape
 /* ---- statements ---- */
 
 /* Prepares writer->sql, whose parameter types are in run.types. */
-static int prepare(struct writer *writer, struct write_statement *stmt, const char *verb, const struct shape *shape, size_t count,
-	struct error *err)
+static int prepare(struct writer *writer, struct write_statement *stmt, const char *verb, const struct shape *shape,
+	size_t count, struct error *err)
 {
 	struct queue_entry *entry;
 
@@ -201,7 +205,8 @@ static int prepare(struct writer *writer, struct write_statement *stmt, const ch
 	entry->table = shape->name;
 	entry->prepared = &stmt->prepared;
 	stmt->prepared = true;
-	return queue_send_prepare(writer->queue, stmt->name, buf_cstr(&writer->sql), (int)count, writer->run.types, err);
+	return queue_send_prepare(
+		writer->queue, stmt->name, buf_cstr(&writer->sql), (int)count, writer->run.types, err);
 }
 
 static int deallocate(struct writer *writer, struct write_statement *stmt, struct error *err)
@@ -219,8 +224,8 @@ static int deallocate(struct writer *writer, struct write_statement *stmt, struc
 }
 
 /* The UPDATE of these columns: the one that is there, else a free or the least recently used place. */
-static int find_update(struct writer *writer, struct write_target *target, const struct shape_set *set, struct write_statement **ret_stmt,
-	struct error *err)
+static int find_update(struct writer *writer, struct write_target *target, const struct shape_set *set,
+	struct write_statement **ret_stmt, struct error *err)
 {
 	size_t words = (target->shape->column_count + 63) / 64 * sizeof set->words[0];
 	struct write_statement *oldest = &target->update[0];
@@ -243,7 +248,8 @@ static int find_update(struct writer *writer, struct write_target *target, const
 }
 
 /* Sends the prepared statement with `count` parameters from `first` on. */
-static int send(struct writer *writer, const struct write_statement *stmt, size_t first, size_t count, struct error *err)
+static int send(
+	struct writer *writer, const struct write_statement *stmt, size_t first, size_t count, struct error *err)
 {
 	struct write_run *run = &writer->run;
 	size_t bytes = 0;
@@ -256,7 +262,8 @@ static int send(struct writer *writer, const struct write_statement *stmt, size_
 		run->formats[i] = param->format;
 		bytes += param->len > 0 ? (size_t)param->len : 0;
 	}
-	return queue_send_prepared(writer->queue, stmt->name, (int)count, run->values, run->lengths, run->formats, bytes, err);
+	return queue_send_prepared(
+		writer->queue, stmt->name, (int)count, run->values, run->lengths, run->formats, bytes, err);
 }
 
 /* ---- inserts ---- */
@@ -312,8 +319,8 @@ static int flush_run(struct writer *writer, struct error *err)
 	return result;
 }
 
-static int write_insert(struct writer *writer, struct write_target *target, const struct change *chg, const struct transaction *txn,
-	struct error *err)
+static int write_insert(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct transaction *txn, struct error *err)
 {
 	struct write_run *run = &writer->run;
 	const struct shape *shape = target->shape;
@@ -351,7 +358,8 @@ static int write_insert(struct writer *writer, struct write_target *target, cons
 static const char update_verb[] = "an update of", delete_verb[] = "a delete from";
 
 /* Appends the parameters that find the row; *count goes on. */
-static int put_identity(struct writer *writer, const struct shape *shape, const struct value *row, size_t *count, struct error *err)
+static int put_identity(
+	struct writer *writer, const struct shape *shape, const struct value *row, size_t *count, struct error *err)
 {
 	struct write_run *run = &writer->run;
 	size_t n = shape->key_count > 0 ? shape->key_count : shape->column_count;
@@ -361,7 +369,8 @@ static int put_identity(struct writer *writer, const struct shape *shape, const 
 		const struct value *val = &row[column->index];
 
 		if (val->kind == VALUE_UNCHANGED)
-			return error_set(err, ERROR_DATA, "column %s, which identifies the row, has no value in the event", column->name);
+			return error_set(err, ERROR_DATA,
+				"column %s, which identifies the row, has no value in the event", column->name);
 		if (pg_param(column->source, column->form, val, &run->bytes, &run->params[(*count)++], err) < 0)
 			return -1;
 	}
@@ -369,7 +378,8 @@ static int put_identity(struct writer *writer, const struct shape *shape, const 
 }
 
 /* The columns to set: all that the event has a value for; those of the key only if it moves. */
-static void choose_columns(const struct shape *shape, const struct value *after, const struct value *key, struct shape_set *set, size_t *count)
+static void choose_columns(const struct shape *shape, const struct value *after, const struct value *key,
+	struct shape_set *set, size_t *count)
 {
 	memset(set, 0, sizeof *set);
 	*count = 0;
@@ -382,7 +392,7 @@ static void choose_columns(const struct shape *shape, const struct value *after,
 		shape_set_add(set, i);
 		(*count)++;
 	}
-	/* Nothing but the key, and that stays: the statement still has to find its row (and to wake triggers as the source's did). */
+	/* Nothing but the key, and that stays: the statement still has to find its row, and to wake triggers. */
 	for (size_t k = 0; k < shape->key_count && *count == 0; k++) {
 		if (shape->columns[shape->key[k]].identity_always)
 			continue;
@@ -391,11 +401,11 @@ static void choose_columns(const struct shape *shape, const struct value *after,
 	}
 }
 
-static int write_update(struct writer *writer, struct write_target *target, const struct change *chg, const struct value *old_key,
-	const struct transaction *txn, struct error *err)
+static int write_update(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
 	const struct shape *shape = target->shape;
-	const struct value *key = old_key != NULL ? old_key : chg->before != NULL ? chg->before : shape->key_count > 0 ? chg->after : NULL;
+	const struct value *key = old_key != NULL ? old_key : chg->before;
 	struct write_run *run = &writer->run;
 	struct write_row *row = &run->rows[0];
 	struct write_statement *stmt;
@@ -403,17 +413,25 @@ static int write_update(struct writer *writer, struct write_target *target, cons
 	struct shape_set set;
 	size_t count, n = 0;
 
+	if (key == NULL && shape->key_count > 0)
+		key = chg->after; /* the key stayed */
 	describe_row(writer, shape, chg, key, txn, row);
 	if (chg->after == NULL || key == NULL)
-		return broken_stream(err, update_verb, shape, row, chg->after == NULL ? "the event has no new row" :
-			"the table has no key and the event no old row");
+		return broken_stream(err, update_verb, shape, row,
+			chg->after == NULL ? "the event has no new row" :
+					     "the table has no key and the event no old row");
 	choose_columns(shape, chg->after, key, &set, &count);
 	if (count == 0)
 		return 0;
-	for (size_t i = 0; i < shape->column_count; i++)
-		if (shape_set_has(&set, i) && pg_param(shape->columns[i].source, shape->columns[i].form,
-			&chg->after[shape->columns[i].index], &run->bytes, &run->params[n++], err) < 0)
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct shape_column *column = &shape->columns[i];
+
+		if (!shape_set_has(&set, i))
+			continue;
+		if (pg_param(column->source, column->form, &chg->after[column->index], &run->bytes, &run->params[n++],
+			    err) < 0)
 			return cannot(err, update_verb, shape, row);
+	}
 	if (put_identity(writer, shape, key, &n, err) < 0)
 		return cannot(err, update_verb, shape, row);
 	if (find_update(writer, target, &set, &stmt, err) < 0)
@@ -431,8 +449,8 @@ static int write_update(struct writer *writer, struct write_target *target, cons
 	return send(writer, stmt, 0, n, err);
 }
 
-static int write_delete(struct writer *writer, struct write_target *target, const struct change *chg, const struct value *old_key,
-	const struct transaction *txn, struct error *err)
+static int write_delete(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
 	const struct shape *shape = target->shape;
 	const struct value *key = old_key != NULL ? old_key : chg->before;
@@ -461,7 +479,8 @@ static int write_delete(struct writer *writer, struct write_target *target, cons
 
 /* ---- truncates ---- */
 
-/* Tables that refer to each other can only be truncated together: the source did so in one statement, of which each table has an event. */
+/* Tables that refer to each other can only be truncated together, as the source did: one statement, an event for each.
+ */
 static int flush_truncate(struct writer *writer, struct error *err)
 {
 	struct write_truncate *truncate = &writer->truncate;
@@ -481,13 +500,15 @@ static int flush_truncate(struct writer *writer, struct error *err)
 	return queue_send(writer->queue, buf_cstr(&writer->sql), 0, NULL, NULL, err);
 }
 
-static int write_truncate(struct writer *writer, struct write_target *target, const struct change *chg, const struct transaction *txn,
-	struct error *err)
+static int write_truncate(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct transaction *txn, struct error *err)
 {
 	struct write_truncate *truncate = &writer->truncate;
 
-	if (truncate->count > 0 && (truncate->count == WRITE_TRUNCATES || truncate->row.commit != txn->commit ||
-		truncate->cascade != chg->truncate_cascade || truncate->restart != chg->truncate_restart_identity) &&
+	if (truncate->count > 0 &&
+		(truncate->count == WRITE_TRUNCATES || truncate->row.commit != txn->commit ||
+			truncate->cascade != chg->truncate_cascade ||
+			truncate->restart != chg->truncate_restart_identity) &&
 		flush_truncate(writer, err) < 0)
 		return -1;
 	if (truncate->count == 0) {
@@ -515,8 +536,8 @@ void writer_drop(struct writer *writer)
 	writer->truncate.count = 0;
 }
 
-int writer_write(struct writer *writer, struct write_target *target, const struct change *chg, const struct value *old_key,
-	const struct transaction *txn, struct error *err)
+int writer_write(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
 	int result;
 
@@ -531,8 +552,8 @@ int writer_write(struct writer *writer, struct write_target *target, const struc
 	if (flush_run(writer, err) < 0)
 		return -1;
 	result = chg->op == CHANGE_UPDATE ? write_update(writer, target, chg, old_key, txn, err) :
-		chg->op == CHANGE_DELETE    ? write_delete(writer, target, chg, old_key, txn, err) :
-					      error_set(err, ERROR_DATA, "unknown operation '%c'", (char)chg->op);
+		chg->op == CHANGE_DELETE  ? write_delete(writer, target, chg, old_key, txn, err) :
+					    error_set(err, ERROR_DATA, "unknown operation '%c'", (char)chg->op);
 	run_clear(&writer->run);
 	return result;
 }

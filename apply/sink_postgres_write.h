@@ -14,7 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/change/change.h"
 
-/* Rows of one INSERT: powers of two up to this. Measured: 8 rows double the rows a second of one, 64 add 12 % to that. */
+/* Rows of one INSERT: powers of two up to this. Measured: 8 rows are twice as fast as one, 64 add 12 % to that. */
 #define WRITE_ROWS_LOG2 4
 #define WRITE_ROWS (1u << WRITE_ROWS_LOG2)
 /* Sets of updated columns that stay prepared for a table; the one not used for the longest time goes. */
@@ -33,7 +33,7 @@ struct write_statement {
 /* A table of the target with its statements: what sink.h calls a handle. */
 struct write_target {
 	struct write_target *next;
-	struct shape *shape; /* owned */
+	struct shape *shape;                                /* owned */
 	struct write_statement insert[WRITE_ROWS_LOG2 + 1]; /* 1, 2, 4 ... rows */
 	struct write_statement delete;
 	struct write_statement update[WRITE_UPDATES];
@@ -51,12 +51,12 @@ struct write_run {
 	struct write_target *target; /* NULL: nothing waits */
 	unsigned count;
 	struct write_row rows[WRITE_ROWS];
-	struct buf bytes;         /* the parameters' */
+	struct buf bytes; /* the parameters' */
 	struct pg_param *params;
 	const char **values;
 	int *lengths, *formats;
 	Oid *types;
-	size_t room;              /* of the five arrays */
+	size_t room; /* of the five arrays */
 };
 
 struct write_truncate {
@@ -73,8 +73,8 @@ struct writer {
 	struct write_run run;
 	struct write_truncate truncate;
 	struct buf sql, key;
-	uint64_t clock;   /* of use, for eviction */
-	uint64_t names;   /* given out */
+	uint64_t clock; /* of use, for eviction */
+	uint64_t names; /* given out */
 };
 
 void writer_init(struct writer *writer, struct queue *queue, uint64_t *row_wise_until);
@@ -82,8 +82,8 @@ void writer_release(struct writer *writer);
 /* Takes the shape over; *ret_target lives until writer_release(). */
 int writer_add(struct writer *writer, struct shape *shape, struct write_target **ret_target, struct error *err);
 /* sink.h's write(). */
-int writer_write(struct writer *writer, struct write_target *target, const struct change *chg, const struct value *old_key,
-	const struct transaction *txn, struct error *err);
+int writer_write(struct writer *writer, struct write_target *target, const struct change *chg,
+	const struct value *old_key, const struct transaction *txn, struct error *err);
 /* Sends what waits. */
 int writer_flush(struct writer *writer, struct error *err);
 /* Forgets what waits. */

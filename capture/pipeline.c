@@ -389,6 +389,7 @@ static int take_item(struct pipeline *pl, struct source_item *item, struct error
 
 	switch (item->kind) {
 	case SOURCE_BEGIN:
+		produce_time(pl->produce, clock_wall_us());
 		return produce_begin(pl->produce, item->txn, err);
 	case SOURCE_CHANGE:
 		return produce_change(pl->produce, &item->chg, err);

@@ -522,7 +522,7 @@ static int postgres_next(struct source *src, struct source_item *ret_item, struc
 
 	src->more = false;
 	for (int frames = 0; given == 0; frames++) {
-		int len, got;
+		int len = 0, got;
 
 		if (frames == FRAMES_A_CALL) {
 			src->more = true;

@@ -210,6 +210,7 @@ static int examine_file(struct doctor *doctor)
 	doctor->kind = file.kind;
 	doctor->capture = file.kind == TOOL_CAPTURE ? &file.capture : NULL;
 	doctor->apply = file.kind == TOOL_APPLY ? &file.apply : NULL;
+	doctor->kafka = tool_kafka(&file);
 	examine(doctor);
 	settings_free(file.settings);
 	return doctor->counts[DOCTOR_FAIL] > 0 ? 1 : EX_OK;

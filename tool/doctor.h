@@ -32,6 +32,7 @@ struct doctor {
 	enum tool_kind kind;
 	const struct capture_settings *capture; /* NULL for an apply agent's file */
 	const struct apply_settings *apply;     /* NULL for a capture agent's file */
+	struct kafka_config kafka;
 	bool json;
 	json_t *findings; /* array, with --json */
 	size_t counts[DOCTOR_FAIL + 1];

@@ -335,7 +335,6 @@ void doctor_kafka_shapes(struct doctor *doctor, struct doctor_kafka *kafka, cons
 struct doctor_kafka *doctor_kafka_open(struct doctor *doctor)
 {
 	struct doctor_kafka *kafka = calloc(1, sizeof *kafka);
-	const struct settings_list *properties = doctor->capture != NULL ? &doctor->capture->properties : &doctor->apply->properties;
 	struct error err = ERROR_INIT;
 
 	if (kafka == NULL) {
@@ -344,12 +343,7 @@ struct doctor_kafka *doctor_kafka_open(struct doctor *doctor)
 	}
 	arena_init(&kafka->arena, ARENA_MAX);
 	kafka->prefix = doctor->capture != NULL ? doctor->capture->topic_prefix : doctor->apply->topic_prefix;
-	kafka->config = (struct kafka_config){
-		.bootstrap_servers = doctor->capture != NULL ? doctor->capture->bootstrap_servers : doctor->apply->bootstrap_servers,
-		.client_id = "tailrace-doctor",
-		.properties = properties->items,
-		.property_count = properties->count,
-	};
+	kafka->config = doctor->kafka;
 	if (list_topics(kafka, &err) < 0) {
 		doctor_fail(doctor, "kafka", "kafka: no answer from %s: %s", kafka->config.bootstrap_servers, err.text);
 		doctor_remedy(doctor, "%s%sstart the brokers, or correct kafka.bootstrap_servers and kafka.properties in %s", err.hint,

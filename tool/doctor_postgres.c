@@ -110,7 +110,7 @@ static void advise(struct doctor *doctor, const struct doctor_server *server, co
 			doctor->path, user);
 	else if (strcmp(state, "28000") == 0)
 		doctor_remedy(doctor, "CREATE ROLE \"%s\" LOGIN if the role is missing; else add to the server's pg_hba.conf: "
-			"\"host \"%s\" \"%s\" ADDRESS/32 scram-sha-256\", then SELECT pg_reload_conf()", user, server->dbname, user);
+			"host \"%s\" \"%s\" ADDRESS/32 scram-sha-256 and SELECT pg_reload_conf()", user, server->dbname, user);
 	else if (strcmp(state, "3D000") == 0)
 		doctor_remedy(doctor, "correct database.dbname in %s; to list the server's databases: psql -l", doctor->path);
 	else if (strcmp(state, "42501") == 0)

@@ -181,7 +181,7 @@ static void check_replication(struct examination *at)
 	else if (strcmp(refusal.sqlstate, "42501") == 0)
 		doctor_remedy(at->doctor, "ALTER ROLE \"%s\" REPLICATION", user);
 	else
-		doctor_remedy(at->doctor, "add to the server's pg_hba.conf: \"host \"%s\" \"%s\" ADDRESS/32 scram-sha-256\", then SELECT pg_reload_conf()",
+		doctor_remedy(at->doctor, "add to the server's pg_hba.conf: host \"%s\" \"%s\" ADDRESS/32 scram-sha-256 and SELECT pg_reload_conf()",
 			PQdb(at->conn), user);
 }
 

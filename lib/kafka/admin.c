@@ -1,8 +1,8 @@
 /*
  * admin.c: topics, partitions, offsets: one question to the brokers at a time, each with a time limit.
  *
- * Everything goes through a handle of type consumer without a group, because a consumer's metadata requests do not make the broker
- * create a topic that was only asked about.
+ * Everything goes through a handle of type consumer without a group, because a consumer's metadata requests do not
+ * make the broker create a topic that was only asked about.
  */
 #include "lib/kafka/client.h"
 

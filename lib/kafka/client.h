@@ -1,8 +1,9 @@
 /*
- * client.h: what the files of lib/kafka share: one librdkafka handle with its settings, its event queue and the last reason it gave.
+ * client.h: what the files of lib/kafka share: one librdkafka handle with its settings, its event queue and the last
+ * reason it gave.
  *
- * Private to lib/kafka. librdkafka reports trouble with brokers as events on the handle's main queue; client_serve() takes
- * them off and keeps the newest reason, so that a timed-out call can say why instead of "timed out".
+ * Private to lib/kafka. librdkafka reports trouble with brokers as events on the handle's main queue; client_serve()
+ * takes them off and keeps the newest reason, so that a timed-out call can say why instead of "timed out".
  */
 #ifndef TAILRACE_KAFKA_CLIENT_H
 #define TAILRACE_KAFKA_CLIENT_H
@@ -32,8 +33,9 @@ struct client {
 
 /* ---- config.c ---- */
 /*
- * The settings of a role: our defaults, then `computed` (they depend on memory and partitions), then the user's properties, then those
- * on which our guarantees rest. NULL and ERROR_CONFIG naming the property. Ends with rd_kafka_new() or rd_kafka_conf_destroy().
+ * The settings of a role: our defaults, then `computed` (they depend on memory and partitions), then the user's
+ * properties, then those on which our guarantees rest. NULL and ERROR_CONFIG naming the property. Ends with
+ * rd_kafka_new() or rd_kafka_conf_destroy().
  */
 rd_kafka_conf_t *config_build(enum client_role role, const struct kafka_config *config,
 	const struct client_setting *computed, size_t computed_count, struct error *err);
@@ -51,8 +53,8 @@ void client_note(struct client *client, rd_kafka_resp_err_t code, const char *te
 /* Takes all waiting events off the main queue and notes the errors. Producers have callbacks for that. */
 void client_serve(struct client *client);
 /*
- * Fills err from librdkafka's code: `what` failed (a format). Class and hint by the code; reasons why brokers are not reached
- * come from the noted events. Returns -1.
+ * Fills err from librdkafka's code: `what` failed (a format). Class and hint by the code; reasons why brokers are
+ * not reached come from the noted events. Returns -1.
  */
 int client_error(struct client *client, rd_kafka_resp_err_t code, const char *detail, struct error *err,
 	const char *what, ...) __attribute__((format(printf, 5, 6)));

@@ -1,12 +1,12 @@
 /*
  * config.c: the librdkafka properties of every client, and which of them are not the user's.
  *
- * Order, later wins: our defaults for the role; values computed from the memory and the number of partitions; the user's
- * properties; the properties on which the guarantees rest. The user's attempt to set one of the last is refused, not overwritten, so that
- * nobody believes in a setting that does not hold.
+ * Order, later wins: our defaults for the role; values computed from the memory and the number of partitions; the
+ * user's properties; the properties on which the guarantees rest. The user's attempt to set one of the last is
+ * refused, not overwritten, so that nobody believes in a setting that does not hold.
  *
- * Names and meanings: CONFIGURATION.md of librdkafka 2.0.2. What was measured (two cores, broker beside, 300-byte records,
- * librdkafka 2.0.2, Kafka 4.3.1) stands beside the value.
+ * Names and meanings: CONFIGURATION.md of librdkafka 2.0.2. What was measured (two cores, broker beside, 300-byte
+ * records, librdkafka 2.0.2, Kafka 4.3.1) stands beside the value.
  */
 #include "lib/kafka/client.h"
 
@@ -32,11 +32,20 @@ static const struct client_setting common_defaults[] = {
 };
 
 static const struct client_setting producer_defaults[] = {
+	/*
+	 * A busy producer gathers 5 ms, an idle one calls kafka_producer_push() and waits for nothing. CPU of all
+	 * threads a record beside 5 us of other work, 3 partitions: linger 0 3.7 us (and 92 thousand records/s,
+	 * because the broker drowns in small requests), 0.5 ms 1.8 us, 1 ms 1.4 us, 5 ms 1.0 us (177 thousand/s). At
+	 * full speed 0.9 us, up to 1.2 million/s, whatever the linger. 500 records/s: acknowledged in 0.22 ms (p50)
+	 * with linger 0 or with push, 1.3 ms with 1, 5.3 ms with 5.
+	 */
 	{ "linger.ms", "5" },
 	{ "max.in.flight.requests.per.connection", "5" },
 	{ "batch.num.messages", "10000" },
 	{ "batch.size", "1000000" },
+	/* lz4 costs as much CPU here as it saves in copying; worth it only over a slow network */
 	{ "compression.codec", "none" },
+	/* resident 50 MiB when full of 300-byte records: librdkafka's book-keeping and the batches under way come on top */
 	{ "queue.buffering.max.kbytes", "16384" },
 	{ "queue.buffering.max.messages", "100000" },
 	/* the broker's limit is the one that counts (message.max.bytes there, 1 MiB unless set) */
@@ -47,6 +56,7 @@ static const struct client_setting producer_defaults[] = {
 
 static const struct client_setting consumer_defaults[] = {
 	{ "fetch.min.bytes", "1" },
+	/* consumer.c says why so short; new records are seen at once in any case (0.35 ms p50 after kafka_produce()) */
 	{ "fetch.wait.max.ms", "10" },
 	{ "fetch.error.backoff.ms", "50" },
 	{ "receive.message.max.bytes", "100000000" },

@@ -1,22 +1,25 @@
 /*
- * consumer.c: chosen partitions, each with a queue of its own, so that the reader can take from whichever it needs next.
+ * consumer.c: chosen partitions, each with a queue of its own, so that the reader can take from whichever it needs
+ * next.
  *
- * Uses librdkafka's simple consumer (rd_kafka_consume_start_queue): no group, so no coordinator, no rebalance and no grant on a group, and
- * each partition is fetched into the queue that we name. No batch calls, no pause, no seek: 2.0.2 has faults in each.
- * To read from elsewhere, make a new consumer.
+ * Uses librdkafka's simple consumer (rd_kafka_consume_start_queue): no group, so no coordinator, no rebalance and no
+ * grant on a group, and each partition is fetched into the queue that we name. No batch calls, no pause, no seek:
+ * 2.0.2 has faults in each. To read from elsewhere, make a new consumer.
  *
- * Bounded queues without a stall. librdkafka 2.0.2 (rdkafka_fetcher.c, rd_kafka_toppar_fetch_decide) leaves a partition out of
- * the next request while its queue holds queued.min.messages or queued.max.messages.kbytes. Two waits follow from that:
- *   1. One request a broker is under way at a time. If only idle partitions are in it, the full one waits for its end: up to
- *      fetch.wait.max.ms. Hence 10 ms there, not 500: an idle broker is asked 100 times a second.
- *   2. If all partitions are left out, the broker's thread sleeps until something else wakes it, up to 1 s. Taking messages
- *      does not. So, when a queue that was full is half empty again, _wake() sends the leader a small request (end offset) whose answer
- *      nobody waits for; that makes the thread look again.
- * Without _wake() one partition with a 1 MiB queue gives 1 MiB/s; with it, what the broker and two cores give.
+ * Bounded queues without a stall. librdkafka 2.0.2 (rdkafka_fetcher.c, rd_kafka_toppar_fetch_decide) leaves a
+ * partition out of the next request while its queue holds queued.min.messages or queued.max.messages.kbytes. Two
+ * waits follow from that:
+ *   1. One request a broker is under way at a time. If only idle partitions are in it, the full one waits for its
+ *      end: up to fetch.wait.max.ms. Hence 10 ms there, not 500: an idle broker is asked 100 times a second.
+ *   2. If all partitions are left out, the broker's thread sleeps until something else wakes it, up to 1 s. Taking
+ *      messages does not. So, when a queue that was full is half empty again, wake() sends the leader a small
+ *      request (end offset) whose answer nobody waits for; that makes the thread look again.
+ * Measured with 300-byte records: one partition with a 1 MiB share 3 thousand messages/s without wake(), 1.5 million
+ * with it; one busy partition of three with 4 MiB together 260 thousand/s (31 thousand with fetch.wait.max.ms=100).
  *
- * Memory: the messages of one fetch response share its buffer, and each message has about 400 bytes of book-keeping beside.
- * So the share of a partition is divided into what may wait (half) and what one response may add (half), and waiting messages
- * are limited by number as well as by bytes.
+ * Memory: the messages of one fetch response share its buffer, and each message has about 400 bytes of book-keeping
+ * beside. So the share of a partition is divided into what may wait (half) and what one response may add (half), and
+ * waiting messages are limited by number as well as by bytes.
  */
 #include "lib/kafka/client.h"
 
@@ -42,7 +45,7 @@ struct partition {
 	bool started; /* a message was taken */
 	rd_kafka_topic_t *rkt;
 	rd_kafka_queue_t *queue;
-	rd_kafka_topic_partition_list_t *leader; /* for _wake() */
+	rd_kafka_topic_partition_list_t *leader; /* for wake() */
 	uint32_t unchecked;                      /* messages taken since the last look at the length */
 	uint64_t taken_messages, taken_bytes;    /* halved now and then: for the mean size */
 	bool full;                               /* the last look found it (nearly) full */

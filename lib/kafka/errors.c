@@ -1,8 +1,8 @@
 /*
  * errors.c: librdkafka's handle and its errors in our terms.
  *
- * Class by code: what the same call may get over by itself is ERROR_RETRY; what a person has to change (rights, login, sizes,
- * names) is ERROR_CONFIG; an offset that is not in the topic is ERROR_GAP.
+ * Class by code: what the same call may get over by itself is ERROR_RETRY; what a person has to change (rights,
+ * login, sizes, names) is ERROR_CONFIG; an offset that is not in the topic is ERROR_GAP.
  */
 #include "lib/kafka/client.h"
 

@@ -1,9 +1,11 @@
 /*
- * kafka.h: Kafka in our terms of errors and polling. The only includer of <librdkafka/rdkafka.h> are the files beside it.
+ * kafka.h: Kafka in our terms of errors and polling. The only includer of <librdkafka/rdkafka.h> are the files
+ * beside it.
  *
- * librdkafka's defaults are unsafe for us; every client made here has: check.crcs, no auto commit, auto.offset.reset=error,
- * idempotence with acks=all and gapless guarantee for producers, isolation read_committed for consumers, bounded queues.
- * Everything here is called from one thread; librdkafka's own threads never call back into the agent.
+ * librdkafka's defaults are unsafe for us; every client made here has: check.crcs, no auto commit,
+ * auto.offset.reset=error, idempotence with acks=all and gapless guarantee for producers, isolation read_committed
+ * for consumers, bounded queues. Everything here is called from one thread; librdkafka's own threads never call back
+ * into the agent.
  */
 #ifndef TAILRACE_KAFKA_KAFKA_H
 #define TAILRACE_KAFKA_KAFKA_H
@@ -71,8 +73,9 @@ struct kafka_record {
 };
 
 /*
- * Called from kafka_producer_poll() once for each record, in order within a partition. err is NULL when the record is durable
- * (acks=all); otherwise the producer is broken: nothing more is durable, make a new one and look at the topics' tails.
+ * Called from kafka_producer_poll() once for each record, in order within a partition. err is NULL when the record
+ * is durable (acks=all); otherwise the producer is broken: nothing more is durable, make a new one and look at the
+ * topics' tails.
  */
 typedef void kafka_delivered(void *context, uint64_t token, const struct error *err);
 
@@ -92,9 +95,10 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 /* Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
 /*
- * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it, records leave after
- * linger.ms (5) or with a full batch, which is what a busy producer wants. Serves delivery reports while it waits for them, at most
- * 1 ms, or 2 ms when the last call was less than 1 ms ago; returns at once when nothing was produced since.
+ * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it,
+ * records leave after linger.ms (5) or with a full batch, which is what a busy producer wants. Serves delivery
+ * reports while it waits for them, at most 1 ms, or 2 ms when the last call was less than 1 ms ago; returns at once
+ * when nothing was produced since.
  */
 void kafka_producer_push(struct kafka_producer *producer);
 /* Readable when kafka_producer_poll() has something to do; edge-like: poll until it served nothing. */
@@ -127,8 +131,9 @@ int kafka_consumer_add(struct kafka_consumer *consumer, const char *topic, int p
 int kafka_consumer_start(struct kafka_consumer *consumer, struct error *err);
 
 /*
- * The next message of that partition: 1 filled (give it back with kafka_message_done), 0 none at hand, -1 err: ERROR_GAP when the wanted offset is no
- * longer (or not) in the topic, or when offsets went back; ERROR_RETRY for lost brokers.
+ * The next message of that partition: 1 filled (give it back with kafka_message_done), 0 none at hand, -1 err:
+ * ERROR_GAP when the wanted offset is no longer (or not) in the topic, or when offsets went back; ERROR_RETRY for
+ * lost brokers.
  */
 int kafka_consumer_next(struct kafka_consumer *consumer, int handle, struct kafka_message *ret_message,
 	struct error *err);
@@ -159,7 +164,8 @@ int kafka_read_all(const struct kafka_config *config, const char *topic, int par
 	kafka_visit *visit, void *context, int64_t *ret_next, struct error *err);
 
 /*
- * kafka_tail() and kafka_read_all() for many partitions over one connection: opening it is what costs (see tail.c). Same rules.
+ * kafka_tail() and kafka_read_all() for many partitions over one connection: opening it is what costs (see tail.c).
+ * Same rules.
  */
 struct kafka_reader;
 int kafka_reader_open(const struct kafka_config *config, struct kafka_reader **ret_reader, struct error *err);

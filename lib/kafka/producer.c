@@ -1,12 +1,14 @@
 /*
  * producer.c: records in, delivery reports out.
  *
- * Delivery reports wait in batches in the main queue and are handed on from kafka_producer_poll(), so in the caller's thread. The first record that is not delivered, or a fatal error of the idempotent producer, breaks the producer for good:
+ * Delivery reports wait in batches in the main queue and are handed on from kafka_producer_poll(), so in the
+ * caller's thread. The first record that is not delivered, or a fatal error of the idempotent producer, breaks the
+ * producer for good:
  *
  *     working --(failed report | fatal error)--> broken
  *
- * A broken producer takes and reports nothing more, because what lies in its queue behind the failure can no longer become
- * durable without a hole (enable.gapless.guarantee).
+ * A broken producer takes and reports nothing more, because what lies in its queue behind the failure can no longer
+ * become durable without a hole (enable.gapless.guarantee).
  */
 #include "lib/kafka/client.h"
 
@@ -15,11 +17,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HASH_FUNCTION HASH_SAX /* the default one falls through switch labels without saying so */
 #include <uthash.h>
 
 #include "lib/base/clock.h"
 
 #define HEADERS_MAX 16
+#define FATAL_WAIT_MS 100
 #define PUSH_WAIT_MS 1
 #define PUSH_PERIOD_US 1000
 
@@ -39,6 +43,7 @@ struct kafka_producer {
 	int fd;
 	bool unpushed; /* something was taken since the last kafka_producer_push() */
 	int64_t pushed_us;
+	bool fatal; /* librdkafka said so; the report that says why may still be on its way */
 	bool broken;
 	struct error why; /* it is broken */
 };
@@ -74,17 +79,22 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *c
 {
 	struct kafka_producer *producer = context;
 
+	(void)rk;
 	if (producer->broken)
 		return;
 	producer->pending--;
 	producer->reported++;
-	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-		/* what a fatal error purges fails only because of it */
-		if (rd_kafka_fatal_error(rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR &&
-			message->err != RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
-			break_fatally(producer);
-		else
-			break_it(producer, message->err, NULL, rd_kafka_topic_name(message->rkt));
+	switch (message->err) {
+	case RD_KAFKA_RESP_ERR_NO_ERROR:
+		break;
+	case RD_KAFKA_RESP_ERR__FATAL: /* failed only because of something else */
+	case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+	case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+		break_fatally(producer);
+		break;
+	default:
+		break_it(producer, message->err, NULL, rd_kafka_topic_name(message->rkt));
+		break;
 	}
 	producer->delivered(producer->context, (uint64_t)(uintptr_t)message->_private,
 		producer->broken ? &producer->why : NULL);
@@ -97,8 +107,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *context)
 	(void)rk;
 	if (code != RD_KAFKA_RESP_ERR__FATAL)
 		client_note(&producer->client, (rd_kafka_resp_err_t)code, text);
-	else if (!producer->broken)
-		break_fatally(producer);
+	else
+		producer->fatal = true;
 }
 
 static void set_callbacks(rd_kafka_conf_t *conf, void *context)
@@ -252,11 +262,17 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 	if (producer->broken)
 		return report_broken(producer, err);
 	/*
-	 * librdkafka writes to the descriptor once between two looks of ours at its queue. So the descriptor is cleared only when a
-	 * look found nothing, and what came between that look and the clearing is found by one more look.
+	 * librdkafka writes to the descriptor once between two looks of ours at its queue. So the descriptor is
+	 * cleared only when a look found nothing, and what came between that look and the clearing is found by one
+	 * more look.
 	 */
 	if (rd_kafka_poll(producer->client.rk, timeout_ms) == 0 && client_fd_clear(producer->fd))
 		(void)rd_kafka_poll(producer->client.rk, 0);
+	if (producer->fatal && !producer->broken) {
+		(void)rd_kafka_poll(producer->client.rk, FATAL_WAIT_MS);
+		if (!producer->broken)
+			break_fatally(producer);
+	}
 	if (producer->broken)
 		return report_broken(producer, err);
 	return (int)(producer->reported - before);
@@ -279,8 +295,8 @@ void kafka_producer_push(struct kafka_producer *producer)
 	producer->unpushed = false;
 	producer->pushed_us = clock_monotonic_us();
 	/*
-	 * While this waits, librdkafka's threads do not linger: the flag that tells them holds only for the length of the call.
-	 * It serves reports and returns as soon as all are there.
+	 * While this waits, librdkafka's threads do not linger: the flag that tells them holds only for the length
+	 * of the call. It serves reports and returns as soon as all are there.
 	 */
 	(void)rd_kafka_flush(producer->client.rk, PUSH_WAIT_MS);
 }

@@ -1,7 +1,9 @@
 /*
- * http.c: the read API of a schema registry, as Confluent's serves it, so that foreign readers of our topics need no other server.
+ * http.c: the read API of a schema registry, as Confluent's serves it, so that foreign readers of our topics need no
+ * other server.
  *
- * Paths: docs of the Schema Registry API reference, v1. Answers and error bodies ({"error_code":40403,"message":...}) are its own.
+ * Paths: docs of the Schema Registry API reference, v1. Answers and error bodies
+ * ({"error_code":40403,"message":...}) are its own.
  */
 #include "lib/registry/store.h"
 

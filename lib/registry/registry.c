@@ -2,10 +2,12 @@
  * registry.c: registering and finding schemas, with the log of `_schemas` as the arbiter.
  *
  * To register a text for a subject:
- *   1. read on to the end of the topic; if the text stands there by now, that is its id;
- *   2. write a record with the text's id (another subject may have it), else the next free id, and the subject's next version;
- *   3. when it is acknowledged, read on: if our text stands in the subject, done. Another's record with our id or version came
- *      first otherwise: repeat its record if ours has the same key (store.h: contested), and go back to 2.
+ *   1. read on to the end of the topic (unless that was just done); if the text stands there by now, that is its id;
+ *   2. write a record with the text's id (another subject may have it), else the next free id, and the subject's
+ *      next version;
+ *   3. when it is acknowledged, read on: if our text stands in the subject, done. Another's record with our id or
+ *      version came first otherwise: repeat its record if ours has the same key (store.h: contested), and go back to
+ *      2.
  *
  * One reader and, from the first registration on, one producer live as long as the registry. Nobody polls in between.
  */
@@ -22,6 +24,7 @@
 #define RECORD_MAX (8 * 1024 * 1024)
 #define ATTEMPTS 10
 #define WRITE_TIMEOUT_MS 10000
+#define FRESH_US 100000
 #define READ_PERIOD_US 1000000 /* between two looks for an id that nobody registered */
 
 struct registry {
@@ -32,7 +35,8 @@ struct registry {
 	struct kafka_config config;      /* a copy */
 	char *bootstrap_servers, *client_id, **properties;
 	bool read_only;
-	int64_t next; /* offset up to which the topic was read */
+	int64_t next;      /* offset up to which the topic was read */
+	int64_t read_us;   /* when */
 	int64_t missed_us; /* when an unknown id last made us read on */
 	int32_t missed_id; /* that id; 0: none yet */
 };
@@ -65,6 +69,7 @@ static int read_on(struct registry *registry, struct error *err)
 		reading.rc < 0)
 		return -1;
 	registry->next = next;
+	registry->read_us = clock_monotonic_us();
 	return 0;
 }
 
@@ -129,34 +134,33 @@ static int write_record(struct registry *registry, const char *subject, int32_t 
 	return rc;
 }
 
-/* A contested version and its subject; false if there is none. Names and texts live as long as the store. */
-static bool find_contested(struct registry *registry, const char **ret_name, struct version *ret_version)
+/* The first contested version, copied, and its subject's name, which lives as long as the store; NULL if there is none. */
+static const char *find_contested(struct registry *registry, struct version *ret_version)
 {
 	struct subject *subject, *next;
-	bool found = false;
+	const char *name = NULL;
 
 	(void)pthread_mutex_lock(&registry->store.mutex);
 	HASH_ITER(hh, registry->store.subjects, subject, next)
 	{
-		for (size_t i = 0; i < subject->count && !found; i++) {
+		for (size_t i = 0; i < subject->count && name == NULL; i++) {
 			if (subject->versions[i].contested) {
-				*ret_name = subject->name;
 				*ret_version = subject->versions[i];
-				found = true;
+				name = subject->name;
 			}
 		}
 	}
 	(void)pthread_mutex_unlock(&registry->store.mutex);
-	return found;
+	return name;
 }
 
 /* Repeats the valid record of each contested version. */
 static int settle(struct registry *registry, struct error *err)
 {
+	struct version version = { 0 };
 	const char *name;
-	struct version version;
 
-	while (!registry->read_only && find_contested(registry, &name, &version)) {
+	while (!registry->read_only && (name = find_contested(registry, &version)) != NULL) {
 		if (write_record(registry, name, version.number, version.schema->id, version.schema->text, version.deleted,
 			    err) < 0 || read_on(registry, err) < 0)
 			return -1;
@@ -192,6 +196,9 @@ static int get_id(void *context, const char *subject, const char *schema, int32_
 	int32_t version, id, found = find_id(registry, subject, schema, &version, &id);
 
 	for (int attempt = 0; found == 0 && attempt <= ATTEMPTS; attempt++) {
+		/* what was read a moment ago need not be read again: the reading after the write decides */
+		if (attempt == 0 && clock_monotonic_us() - registry->read_us < FRESH_US && !registry->read_only)
+			continue;
 		if (attempt > 0 && write_record(registry, subject, version, id, schema, false, err) < 0)
 			return -1;
 		if (read_on(registry, err) < 0 || settle(registry, err) < 0)

@@ -1,10 +1,11 @@
 /*
- * registry.h: the embedded schema registry: schemas live in the Kafka topic `_schemas`, in the records that Confluent's registry writes, so a
- * registry server pointed at that topic serves the same ids.
+ * registry.h: the embedded schema registry: schemas live in the Kafka topic `_schemas`, in the records that
+ * Confluent's registry writes, so a registry server pointed at that topic serves the same ids.
  *
- * One partition, compacted. Ids are arbitrated by the log: to register, write a SCHEMA record with the next free id, read back,
- * and look which record came first with that id (or that subject and version); the loser takes the next. The same text has the same id in every subject.
- * Called from the agent's thread, except registry_http(), which any thread may call.
+ * One partition, compacted. Ids are arbitrated by the log: to register, write a SCHEMA record with the next free id,
+ * read back, and look which record came first with that id (or that subject and version); the loser takes the next.
+ * The same text has the same id in every subject. Called from the agent's thread, except registry_http(), which any
+ * thread may call.
  */
 #ifndef TAILRACE_REGISTRY_REGISTRY_H
 #define TAILRACE_REGISTRY_REGISTRY_H

@@ -4,7 +4,8 @@
  * Record layout (Confluent Schema Registry, kafka.store): key and value are JSON.
  *     key    {"keytype":"SCHEMA","subject":"s","version":1,"magic":1}
  *     value  {"subject":"s","version":1,"id":1,"schema":"<text>","deleted":false}, null: the version is gone for good
- *     key    {"keytype":"DELETE_SUBJECT","subject":"s","magic":0}, value {"subject":"s","version":3}: versions up to 3 are deleted
+ *     key    {"keytype":"DELETE_SUBJECT","subject":"s","magic":0}, value {"subject":"s","version":3}: versions up to
+ *     3 are deleted
  *     key    {"keytype":"CLEAR_SUBJECT",...}: the same, for good
  *     key    {"keytype":"NOOP" | "CONFIG" | "MODE" | ...}: nothing for us
  */

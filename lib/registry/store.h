@@ -1,12 +1,13 @@
 /*
  * store.h: what the topic `_schemas` says, in memory: schemas by id and by text, versions by subject.
  *
- * Private to lib/registry. store_apply() takes the records in the order of the log. Rules, so that every reader comes to the same result, also after
- * compaction, which keeps the last record of each key:
- *   - an id belongs to the text of the first record that names it; a later record with another text under that id is void;
- *   - a version of a subject belongs to the first valid record with its key; a later one with another schema is void, and makes the
- *     version `contested`: its key now ends with the wrong record, and a compaction would let that one win. Whoever may write
- *     repeats the valid record (registry.c), which ends the contest;
+ * Private to lib/registry. store_apply() takes the records in the order of the log. Rules, so that every reader
+ * comes to the same result, also after compaction, which keeps the last record of each key:
+ *   - an id belongs to the text of the first record that names it; a later record with another text under that id is
+ *     void;
+ *   - a version of a subject belongs to the first valid record with its key; a later one with another schema is
+ *     void, and makes the version `contested`: its key now ends with the wrong record, and a compaction would let
+ *     that one win. Whoever may write repeats the valid record (registry.c), which ends the contest;
  *   - a tombstone frees a version, not the id.
  *
  * All functions but store_init() and store_release() expect the caller to hold `mutex`.
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HASH_FUNCTION HASH_SAX /* the default one falls through switch labels without saying so */
 #include <uthash.h>
 
 #include "lib/base/buf.h"

@@ -101,8 +101,8 @@ def run(given, directory, stopping):
         line = Line(stack)
         say("starting customer database, CRM and Kafka")
         line.start(agents=False)
-        say(f"customer database: psql '{line.source.conninfo}'")
-        say(f"CRM:               psql '{line.target.conninfo}'")
+        say(f"customer database: psql '{login(directory, line.source)}'")
+        say(f"CRM:               psql '{login(directory, line.target)}'")
         say(f"Kafka:             {line.kafka.bootstrap_servers}")
         line.start_agents()
         say(f"both agents are streaming after {time.monotonic() - started:.1f} s; the call centre opens")
@@ -112,6 +112,14 @@ def run(given, directory, stopping):
         watch(line, workload, stopping, given.seconds if given.once else None)
         journal = workload.stop()
         return finish(line, journal) if given.once else 0
+
+
+def login(directory, postgres):
+    """What psql needs, with the password in a file that only its owner can read."""
+    path = (directory / "stack" / f"{postgres.name}.pgpass").absolute()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
+        out.write(f"*:*:*:{postgres.user}:{postgres.password}\n")
+    return f"host={postgres.host} port={postgres.port} user={postgres.user} dbname={postgres.dbname} passfile={path}"
 
 
 def watch(line, workload, stopping, seconds):

@@ -1,5 +1,6 @@
 /*
- * Values and shapes of the PostgreSQL target without a server: text and binary forms, which type holds which, SQL text, classes of errors.
+ * Values and shapes of the PostgreSQL target without a server: text and binary forms, which type holds which, SQL text,
+ * classes of errors.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,10 +16,22 @@
 #include "apply/sink_postgres_shape.h"
 #include "apply/sink_postgres_text.h"
 
-#define TEXT(s) { .kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } }
-#define BYTES(s) { .kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } }
-#define INT(n) { .kind = VALUE_INT, .i = (n) }
-#define FLOAT(n) { .kind = VALUE_FLOAT, .f = (n) }
+#define TEXT(s) \
+	{ \
+		.kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } \
+	}
+#define BYTES(s) \
+	{ \
+		.kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } \
+	}
+#define INT(n) \
+	{ \
+		.kind = VALUE_INT, .i = (n) \
+	}
+#define FLOAT(n) \
+	{ \
+		.kind = VALUE_FLOAT, .f = (n) \
+	}
 #define US INT64_C(1000000)
 #define DAY INT64_C(86400)
 
@@ -41,16 +54,25 @@ static void numbers_are_written_as_postgresql_reads_them(void **state)
 		enum column_type type;
 		const char *text;
 	} cases[] = {
-		{ INT(0), COLUMN_INT32, "0" }, { INT(-42), COLUMN_INT16, "-42" },
-		{ INT(INT64_MIN), COLUMN_INT64, "-9223372036854775808" }, { INT(INT64_MAX), COLUMN_INT64, "9223372036854775807" },
+		{ INT(0), COLUMN_INT32, "0" },
+		{ INT(-42), COLUMN_INT16, "-42" },
+		{ INT(INT64_MIN), COLUMN_INT64, "-9223372036854775808" },
+		{ INT(INT64_MAX), COLUMN_INT64, "9223372036854775807" },
 		{ { .kind = VALUE_UINT, .u = UINT64_MAX }, COLUMN_UINT64, "18446744073709551615" },
-		{ { .kind = VALUE_BOOL, .b = true }, COLUMN_BOOL, "t" }, { { .kind = VALUE_BOOL, .b = false }, COLUMN_BOOL, "f" },
-		{ FLOAT(0.1), COLUMN_FLOAT64, "0.1" }, { FLOAT(1e300), COLUMN_FLOAT64, "1e+300" },
-		{ FLOAT(0.1 + 0.2), COLUMN_FLOAT64, "0.30000000000000004" }, { FLOAT(5e-324), COLUMN_FLOAT64, "4.94065645841247e-324" },
-		{ FLOAT(-0.0), COLUMN_FLOAT64, "-0" }, { FLOAT((double)0.1f), COLUMN_FLOAT32, "0.1" },
-		{ FLOAT((double)3.4028235e38f), COLUMN_FLOAT32, "3.4028235e+38" }, { FLOAT((double)16777216.0f), COLUMN_FLOAT32, "16777216" },
-		{ FLOAT(INFINITY), COLUMN_FLOAT64, "Infinity" }, { FLOAT(-INFINITY), COLUMN_FLOAT32, "-Infinity" },
-		{ FLOAT(NAN), COLUMN_FLOAT64, "NaN" }, { TEXT("-12.340"), COLUMN_DECIMAL, "-12.340" },
+		{ { .kind = VALUE_BOOL, .b = true }, COLUMN_BOOL, "t" },
+		{ { .kind = VALUE_BOOL, .b = false }, COLUMN_BOOL, "f" },
+		{ FLOAT(0.1), COLUMN_FLOAT64, "0.1" },
+		{ FLOAT(1e300), COLUMN_FLOAT64, "1e+300" },
+		{ FLOAT(0.1 + 0.2), COLUMN_FLOAT64, "0.30000000000000004" },
+		{ FLOAT(5e-324), COLUMN_FLOAT64, "4.94065645841247e-324" },
+		{ FLOAT(-0.0), COLUMN_FLOAT64, "-0" },
+		{ FLOAT((double)0.1f), COLUMN_FLOAT32, "0.1" },
+		{ FLOAT((double)3.4028235e38f), COLUMN_FLOAT32, "3.4028235e+38" },
+		{ FLOAT((double)16777216.0f), COLUMN_FLOAT32, "16777216" },
+		{ FLOAT(INFINITY), COLUMN_FLOAT64, "Infinity" },
+		{ FLOAT(-INFINITY), COLUMN_FLOAT32, "-Infinity" },
+		{ FLOAT(NAN), COLUMN_FLOAT64, "NaN" },
+		{ TEXT("-12.340"), COLUMN_DECIMAL, "-12.340" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -64,12 +86,19 @@ static void dates_and_times_reach_over_the_eras(void **state)
 		enum column_type type;
 		const char *text;
 	} cases[] = {
-		{ 0, COLUMN_DATE, "1970-01-01" }, { -1, COLUMN_DATE, "1969-12-31" }, { 11016, COLUMN_DATE, "2000-02-29" },
-		{ -719162, COLUMN_DATE, "0001-01-01" }, { -719163, COLUMN_DATE, "0001-12-31 BC" },
-		{ -2440588, COLUMN_DATE, "4714-11-24 BC" }, { 2145042905, COLUMN_DATE, "5874897-12-31" },
-		{ 0, COLUMN_TIME, "00:00:00" }, { DAY * US, COLUMN_TIME, "24:00:00" }, { 1, COLUMN_TIME, "00:00:00.000001" },
+		{ 0, COLUMN_DATE, "1970-01-01" },
+		{ -1, COLUMN_DATE, "1969-12-31" },
+		{ 11016, COLUMN_DATE, "2000-02-29" },
+		{ -719162, COLUMN_DATE, "0001-01-01" },
+		{ -719163, COLUMN_DATE, "0001-12-31 BC" },
+		{ -2440588, COLUMN_DATE, "4714-11-24 BC" },
+		{ 2145042905, COLUMN_DATE, "5874897-12-31" },
+		{ 0, COLUMN_TIME, "00:00:00" },
+		{ DAY * US, COLUMN_TIME, "24:00:00" },
+		{ 1, COLUMN_TIME, "00:00:00.000001" },
 		{ 29701500000, COLUMN_TIME, "08:15:01.5" },
-		{ -1, COLUMN_TIMESTAMP, "1969-12-31 23:59:59.999999" }, { 0, COLUMN_TIMESTAMPTZ, "1970-01-01 00:00:00+00" },
+		{ -1, COLUMN_TIMESTAMP, "1969-12-31 23:59:59.999999" },
+		{ 0, COLUMN_TIMESTAMPTZ, "1970-01-01 00:00:00+00" },
 		{ -719163 * DAY * US + 1, COLUMN_TIMESTAMPTZ, "0001-12-31 00:00:00.000001+00 BC" },
 		{ 253402300800 * US, COLUMN_TIMESTAMP, "10000-01-01 00:00:00" },
 	};
@@ -91,7 +120,8 @@ static void dates_and_times_reach_over_the_eras(void **state)
 
 static void bytes_and_arrays_are_escaped(void **state)
 {
-	static const struct value texts[] = { TEXT(""), TEXT("NULL"), { .kind = VALUE_NULL }, TEXT("a \"b\" \\ {c,d}"), TEXT("\xc3\xa4\n") };
+	static const struct value texts[] = { TEXT(""), TEXT("NULL"), { .kind = VALUE_NULL }, TEXT("a \"b\" \\ {c,d}"),
+		TEXT("\xc3\xa4\n") };
 	static const struct value dates[] = { INT(0), { .kind = VALUE_EXACT, .text = { "infinity", 8 } } };
 	static const struct value bytes[] = { BYTES("\0\xff") };
 	struct value val = BYTES("\0\x7f\xff");
@@ -111,7 +141,8 @@ static void what_postgresql_cannot_hold_is_refused(void **state)
 {
 	static const struct value inner[] = { { .kind = VALUE_ARRAY }, TEXT("a\0b") };
 	struct column column = { .name = "v", .type = COLUMN_ARRAY, .element_type = COLUMN_STRING };
-	struct value nested = { .kind = VALUE_ARRAY, .array = { inner, 1 } }, zero = { .kind = VALUE_ARRAY, .array = { inner + 1, 1 } };
+	struct value nested = { .kind = VALUE_ARRAY, .array = { inner, 1 } },
+		     zero = { .kind = VALUE_ARRAY, .array = { inner + 1, 1 } };
 	struct value unchanged = { .kind = VALUE_UNCHANGED }, large = TEXT("0123456789");
 	struct error err = ERROR_INIT;
 	struct pg_param param;
@@ -142,19 +173,25 @@ static void binary_forms_are_used_when_the_value_fits(void **state)
 		int format, len;
 		const char *bytes;
 	} cases[] = {
-		{ FORM_INT2, COLUMN_INT16, INT(-2), 1, 2, "\xff\xfe" }, { FORM_INT2, COLUMN_INT32, INT(40000), 0, 5, "40000" },
-		{ FORM_INT4, COLUMN_INT32, INT(258), 1, 4, "\0\0\1\2" }, { FORM_INT4, COLUMN_INT64, INT(INT64_C(1) << 40), 0, 13, "1099511627776" },
+		{ FORM_INT2, COLUMN_INT16, INT(-2), 1, 2, "\xff\xfe" },
+		{ FORM_INT2, COLUMN_INT32, INT(40000), 0, 5, "40000" },
+		{ FORM_INT4, COLUMN_INT32, INT(258), 1, 4, "\0\0\1\2" },
+		{ FORM_INT4, COLUMN_INT64, INT(INT64_C(1) << 40), 0, 13, "1099511627776" },
 		{ FORM_INT8, COLUMN_INT16, INT(-1), 1, 8, "\xff\xff\xff\xff\xff\xff\xff\xff" },
 		{ FORM_BOOL, COLUMN_BOOL, { .kind = VALUE_BOOL, .b = true }, 1, 1, "\1" },
 		{ FORM_DATE, COLUMN_DATE, INT(10957), 1, 4, "\0\0\0\0" },
 		{ FORM_DATE, COLUMN_DATE, { .kind = VALUE_EXACT, .text = { "infinity", 8 } }, 0, 8, "infinity" },
 		{ FORM_TIMESTAMP, COLUMN_TIMESTAMPTZ, INT(10957 * DAY * US + 1), 1, 8, "\0\0\0\0\0\0\0\1" },
-		{ FORM_FLOAT8, COLUMN_FLOAT32, FLOAT(1.0), 1, 8, "\x3f\xf0\0\0\0\0\0\0" }, { FORM_FLOAT4, COLUMN_FLOAT32, FLOAT(1.0), 1, 4, "\x3f\x80\0\0" },
+		{ FORM_FLOAT8, COLUMN_FLOAT32, FLOAT(1.0), 1, 8, "\x3f\xf0\0\0\0\0\0\0" },
+		{ FORM_FLOAT4, COLUMN_FLOAT32, FLOAT(1.0), 1, 4, "\x3f\x80\0\0" },
 		{ FORM_UUID, COLUMN_UUID, TEXT("00112233-4455-6677-8899-AABBccddeeff"), 1, 16,
 			"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff" },
-		{ FORM_UUID, COLUMN_UUID, TEXT("00112233445566778899aabbccddeeff"), 0, 32, "00112233445566778899aabbccddeeff" },
-		{ FORM_STRING, COLUMN_STRING, TEXT("ab"), 1, 2, "ab" }, { FORM_BYTEA, COLUMN_BYTES, BYTES("\0a"), 1, 2, "\0a" },
-		{ FORM_TEXT, COLUMN_DECIMAL, TEXT("1.50"), 0, 4, "1.50" }, { FORM_INT4, COLUMN_INT32, { .kind = VALUE_NULL }, 0, -1, "" },
+		{ FORM_UUID, COLUMN_UUID, TEXT("00112233445566778899aabbccddeeff"), 0, 32,
+			"00112233445566778899aabbccddeeff" },
+		{ FORM_STRING, COLUMN_STRING, TEXT("ab"), 1, 2, "ab" },
+		{ FORM_BYTEA, COLUMN_BYTES, BYTES("\0a"), 1, 2, "\0a" },
+		{ FORM_TEXT, COLUMN_DECIMAL, TEXT("1.50"), 0, 4, "1.50" },
+		{ FORM_INT4, COLUMN_INT32, { .kind = VALUE_NULL }, 0, -1, "" },
 	};
 	struct error err = ERROR_INIT;
 	struct buf out;
@@ -178,7 +215,7 @@ static void binary_forms_are_used_when_the_value_fits(void **state)
 
 static void a_target_type_holds_the_sources_or_is_refused(void **state)
 {
-#define NUMERIC(p, s) ((((p) << 16) | ((s) & 0x7ff)) + 4)
+#define NUMERIC(p, s) ((((p) << 16) | ((s)&0x7ff)) + 4)
 	static const struct {
 		struct column source;
 		struct shape_type target;
@@ -195,40 +232,62 @@ static void a_target_type_holds_the_sources_or_is_refused(void **state)
 		{ { .type = COLUMN_UINT64 }, { "numeric", "numeric(20,0)", "", 'b', NUMERIC(20, 0) }, true, FORM_TEXT },
 		{ { .type = COLUMN_FLOAT32 }, { "float8", "double precision", "", 'b', -1 }, true, FORM_FLOAT8 },
 		{ { .type = COLUMN_FLOAT64 }, { "float4", "real", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 }, { "numeric", "numeric(14,4)", "", 'b', NUMERIC(14, 4) }, true, FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 }, { "numeric", "numeric(13,4)", "", 'b', NUMERIC(13, 4) }, false, FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric(12,2)", "", 'b', NUMERIC(12, 2) }, false, FORM_TEXT },
+		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 },
+			{ "numeric", "numeric(14,4)", "", 'b', NUMERIC(14, 4) }, true, FORM_TEXT },
+		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 },
+			{ "numeric", "numeric(13,4)", "", 'b', NUMERIC(13, 4) }, false, FORM_TEXT },
+		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric(12,2)", "", 'b', NUMERIC(12, 2) }, false,
+			FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL, .precision = 3, .scale = 2 }, { "numeric", "numeric(2,-1)", "", 'b', NUMERIC(2, -1) }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying(20)", "", 'b', 24 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying", "", 'b', -1 }, true, FORM_STRING },
-		{ { .type = COLUMN_STRING, .source_type = "character varying(20)" }, { "varchar", "character varying(20)", "", 'b', 24 }, true, FORM_STRING },
-		{ { .type = COLUMN_STRING, .source_type = "character varying(21)" }, { "varchar", "character varying(20)", "", 'b', 24 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "bpchar", "character(20)", "", 'b', 24 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "character(20)" }, { "bpchar", "character(20)", "", 'b', 24 }, true, FORM_STRING },
+		{ { .type = COLUMN_DECIMAL, .precision = 3, .scale = 2 },
+			{ "numeric", "numeric(2,-1)", "", 'b', NUMERIC(2, -1) }, false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying(20)", "", 'b', 24 },
+			false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying", "", 'b', -1 },
+			true, FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "character varying(20)" },
+			{ "varchar", "character varying(20)", "", 'b', 24 }, true, FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "character varying(21)" },
+			{ "varchar", "character varying(20)", "", 'b', 24 }, false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "bpchar", "character(20)", "", 'b', 24 }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "character(20)" }, { "bpchar", "character(20)", "", 'b', 24 },
+			true, FORM_STRING },
 		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "inet", "inet", "", 'b', -1 }, true, FORM_TEXT },
 		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "cidr", "cidr", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "text", "text", "", 'b', -1 }, true, FORM_STRING },
-		{ { .type = COLUMN_STRING, .source_type = "crm.\"My type\"" }, { "My type", "other.\"My type\"", "", 'c', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "bit(5)" }, { "bit", "bit(6)", "", 'b', 6 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "int4", "integer", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "feeling", "feeling", "", 'e', -1 }, true, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "text", "text", "", 'b', -1 }, true,
+			FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "crm.\"My type\"" },
+			{ "My type", "other.\"My type\"", "", 'c', -1 }, true, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "bit(5)" }, { "bit", "bit(6)", "", 'b', 6 }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "int4", "integer", "", 'b', -1 }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "feeling", "feeling", "", 'e', -1 }, true,
+			FORM_TEXT },
 		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "text", "text", "", 'b', -1 }, true, FORM_STRING },
 		{ { .type = COLUMN_JSON, .source_type = "json" }, { "jsonb", "jsonb", "", 'b', -1 }, false, FORM_TEXT },
 		{ { .type = COLUMN_JSON, .source_type = "jsonb" }, { "json", "json", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamp", "timestamp", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, false, FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 3 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, true, FORM_TIMESTAMP },
-		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "_int8", "bigint[]", "int8", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "int8", "bigint", "", 'b', -1 }, false, FORM_TEXT },
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamp", "timestamp", "", 'b', -1 }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 3 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, true,
+			FORM_TIMESTAMP },
+		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "_int8", "bigint[]", "int8", 'b', -1 },
+			true, FORM_TEXT },
+		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "int8", "bigint", "", 'b', -1 }, false,
+			FORM_TEXT },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		enum pg_form form;
 
 		if (shape_type_holds(&cases[i].source, &cases[i].target, &form) != cases[i].holds)
-			fail_msg("case %zu: %s into %s", i, cases[i].source.source_type != NULL ? cases[i].source.source_type :
-				column_type_name(cases[i].source.type), cases[i].target.declared);
+			fail_msg("case %zu: %s into %s", i,
+				cases[i].source.source_type != NULL ? cases[i].source.source_type :
+								      column_type_name(cases[i].source.type),
+				cases[i].target.declared);
 		if (cases[i].holds)
 			assert_int_equal(form, cases[i].form);
 	}
@@ -237,9 +296,12 @@ static void a_target_type_holds_the_sources_or_is_refused(void **state)
 static void names_are_quoted_and_operators_qualified(void **state)
 {
 	static char name[] = "a\"b", other[] = "c", equals[] = "pg_catalog.=", quoted[] = "\"s\".\"t\"";
-	struct shape_column columns[] = { { .name = name, .type = 23, .key = true, .equals = equals }, { .name = other, .type = 25 } };
+	struct shape_column columns[] = { { .name = name, .type = 23, .key = true, .equals = equals },
+		{ .name = other, .type = 25 } };
 	size_t key[] = { 0 };
-	struct shape shape = { .quoted = quoted, .columns = columns, .column_count = 2, .key = key, .key_count = 1, .overriding = true };
+	struct shape shape = {
+		.quoted = quoted, .columns = columns, .column_count = 2, .key = key, .key_count = 1, .overriding = true
+	};
 	struct shape_set set = { { 2 } };
 	Oid types[8];
 	struct buf sql;
@@ -252,13 +314,15 @@ static void names_are_quoted_and_operators_qualified(void **state)
 	assert_int_equal(types[3], 25);
 	buf_reset(&sql);
 	shape_update(&shape, &set, &sql, types);
-	assert_string_equal(buf_cstr(&sql), "UPDATE \"s\".\"t\" SET \"c\"=$1 WHERE \"a\"\"b\" OPERATOR(pg_catalog.=) $2");
+	assert_string_equal(
+		buf_cstr(&sql), "UPDATE \"s\".\"t\" SET \"c\"=$1 WHERE \"a\"\"b\" OPERATOR(pg_catalog.=) $2");
 	assert_int_equal(types[0], 25);
 	assert_int_equal(types[1], 23);
 	buf_reset(&sql);
 	shape.key_count = 0;
 	shape_delete(&shape, &sql, types);
-	assert_string_equal(buf_cstr(&sql), "DELETE FROM \"s\".\"t\" WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM \"s\".\"t\" WHERE "
+	assert_string_equal(buf_cstr(&sql),
+		"DELETE FROM \"s\".\"t\" WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM \"s\".\"t\" WHERE "
 		"\"a\"\"b\"::text IS NOT DISTINCT FROM $1::text AND \"c\"::text IS NOT DISTINCT FROM $2::text LIMIT 1)");
 	buf_release(&sql);
 }
@@ -268,16 +332,20 @@ static void errors_are_classed_by_sqlstate(void **state)
 	static const struct {
 		const char *sqlstate;
 		enum error_class class;
-	} cases[] = { { NULL, ERROR_RETRY }, { "", ERROR_RETRY }, { "40001", ERROR_RETRY }, { "40P01", ERROR_RETRY }, { "55P03", ERROR_RETRY },
-		{ "57014", ERROR_RETRY }, { "57P01", ERROR_RETRY }, { "57P03", ERROR_RETRY }, { "08006", ERROR_RETRY }, { "53100", ERROR_RETRY },
-		{ "53300", ERROR_RETRY }, { "25006", ERROR_RETRY }, { "58030", ERROR_RETRY }, { "42501", ERROR_CONFIG }, { "42P01", ERROR_CONFIG },
-		{ "42703", ERROR_CONFIG }, { "28P01", ERROR_CONFIG }, { "3D000", ERROR_CONFIG }, { "23505", ERROR_DATA }, { "22P02", ERROR_DATA },
-		{ "40002", ERROR_DATA }, { "P0001", ERROR_DATA } };
+	} cases[] = { { NULL, ERROR_RETRY }, { "", ERROR_RETRY }, { "40001", ERROR_RETRY }, { "40P01", ERROR_RETRY },
+		{ "55P03", ERROR_RETRY }, { "57014", ERROR_RETRY }, { "57P01", ERROR_RETRY }, { "57P03", ERROR_RETRY },
+		{ "08006", ERROR_RETRY }, { "53100", ERROR_RETRY }, { "53300", ERROR_RETRY }, { "25006", ERROR_RETRY },
+		{ "58030", ERROR_RETRY }, { "42501", ERROR_CONFIG }, { "42P01", ERROR_CONFIG },
+		{ "42703", ERROR_CONFIG }, { "28P01", ERROR_CONFIG }, { "3D000", ERROR_CONFIG },
+		{ "23505", ERROR_DATA }, { "22P02", ERROR_DATA }, { "40002", ERROR_DATA }, { "P0001", ERROR_DATA } };
 	char sqlstate[6];
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		assert_int_equal(queue_class(cases[i].sqlstate), cases[i].class);
-	assert_string_equal(connect_sqlstate("connection to server failed: FATAL:  28P01: password authentication failed\nLOCATION:  x", sqlstate),
+	assert_string_equal(
+		connect_sqlstate(
+			"connection to server failed: FATAL:  28P01: password authentication failed\nLOCATION:  x",
+			sqlstate),
 		"password authentication failed\nLOCATION:  x");
 	assert_string_equal(sqlstate, "28P01");
 	assert_string_equal(connect_sqlstate("connection refused", sqlstate), "connection refused");

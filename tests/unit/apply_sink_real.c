@@ -1,8 +1,10 @@
 /*
- * The PostgreSQL target against a real server: values, writes, errors and their names, transactions, fencing, a crash in mid-commit.
+ * The PostgreSQL target against a real server: values, writes, errors and their names, transactions, fencing, a crash
+ * in mid-commit.
  *
- * sink_postgres_real.sh starts the server and says where it is: SINK_TEST_HOST, SINK_TEST_PORT, SINK_TEST_RESTART (a command that
- * crashes and restarts it). Each test has a schema of its own, "t". The user is a superuser but for the tests of grants.
+ * sink_postgres_real.sh starts the server and says where it is: SINK_TEST_HOST, SINK_TEST_PORT, SINK_TEST_RESTART (a
+ * command that crashes and restarts it). Each test has a schema of its own, "t". The user is a superuser but for the
+ * tests of grants.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,14 +21,38 @@
 #include "apply/sink.h"
 
 #define COLUMNS 8
-#define TEXT(s) { .kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } }
-#define EXACT(s) { .kind = VALUE_EXACT, .text = { s, sizeof(s) - 1 } }
-#define BYTES(s) { .kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } }
-#define INT(n) { .kind = VALUE_INT, .i = (n) }
-#define FLOAT(n) { .kind = VALUE_FLOAT, .f = (n) }
-#define ITEMS(a) { .kind = VALUE_ARRAY, .array = { a, sizeof(a) / sizeof(a)[0] } }
-#define NOTHING { .kind = VALUE_NULL }
-#define UNCHANGED { .kind = VALUE_UNCHANGED }
+#define TEXT(s) \
+	{ \
+		.kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } \
+	}
+#define EXACT(s) \
+	{ \
+		.kind = VALUE_EXACT, .text = { s, sizeof(s) - 1 } \
+	}
+#define BYTES(s) \
+	{ \
+		.kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } \
+	}
+#define INT(n) \
+	{ \
+		.kind = VALUE_INT, .i = (n) \
+	}
+#define FLOAT(n) \
+	{ \
+		.kind = VALUE_FLOAT, .f = (n) \
+	}
+#define ITEMS(a) \
+	{ \
+		.kind = VALUE_ARRAY, .array = { a, sizeof(a) / sizeof(a)[0] } \
+	}
+#define NOTHING \
+	{ \
+		.kind = VALUE_NULL \
+	}
+#define UNCHANGED \
+	{ \
+		.kind = VALUE_UNCHANGED \
+	}
 #define US INT64_C(1000000)
 
 static const struct sink_ops *const ops = &sink_postgres;
@@ -45,9 +71,20 @@ static struct sink_options options(void)
 {
 	const char *port = getenv("SINK_TEST_PORT");
 
-	return (struct sink_options){ .type = "postgresql", .name = "crm", .hostname = getenv("SINK_TEST_HOST"), .user = "postgres",
-		.password = "", .dbname = "postgres", .sslmode = "", .sslrootcert = "", .sslcert = "", .sslkey = "",
-		.port = strtol(port, NULL, 10), .lock_timeout_us = 300000, .wake_fd = -1, .stop = stop,
+	return (struct sink_options){ .type = "postgresql",
+		.name = "crm",
+		.hostname = getenv("SINK_TEST_HOST"),
+		.user = "postgres",
+		.password = "",
+		.dbname = "postgres",
+		.sslmode = "",
+		.sslrootcert = "",
+		.sslcert = "",
+		.sslkey = "",
+		.port = strtol(port, NULL, 10),
+		.lock_timeout_us = 300000,
+		.wake_fd = -1,
+		.stop = stop,
 		.row_wise_until = &row_wise_until };
 }
 
@@ -55,7 +92,8 @@ static void connect_admin(void)
 {
 	char conninfo[256];
 
-	(void)snprintf(conninfo, sizeof conninfo, "host=%s port=%s user=postgres", getenv("SINK_TEST_HOST"), getenv("SINK_TEST_PORT"));
+	(void)snprintf(conninfo, sizeof conninfo, "host=%s port=%s user=postgres", getenv("SINK_TEST_HOST"),
+		getenv("SINK_TEST_PORT"));
 	PQfinish(admin);
 	admin = PQconnectdb(conninfo);
 	if (PQstatus(admin) != CONNECTION_OK)
@@ -75,7 +113,9 @@ static void run(const char *sql)
 static void expect(const char *sql, const char *want)
 {
 	PGresult *result = PQexec(admin, sql);
-	const char *have = PQntuples(result) == 0 ? "(no row)" : PQgetisnull(result, 0, 0) ? "(null)" : PQgetvalue(result, 0, 0);
+	const char *have = PQntuples(result) == 0 ? "(no row)" :
+		PQgetisnull(result, 0, 0)         ? "(null)" :
+						    PQgetvalue(result, 0, 0);
 
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		fail_msg("%s: %s", sql, PQerrorMessage(admin));
@@ -100,16 +140,22 @@ struct fixture {
 
 static void fixture_table(struct fixture *f, const char *name, const struct column *columns, size_t count)
 {
-	f->table = (struct table){ .schema = "t", .name = name, .columns = f->columns, .column_count = count, .key = f->key,
-		.key_count = 0, .identity = IDENTITY_KEY };
+	f->table = (struct table){ .schema = "t",
+		.name = name,
+		.columns = f->columns,
+		.column_count = count,
+		.key = f->key,
+		.key_count = 0,
+		.identity = IDENTITY_KEY };
 	for (size_t i = 0; i < count; i++) {
 		f->columns[i] = columns[i];
 		f->to[i] = (struct sink_column){ i, columns[i].name };
 		if (columns[i].key)
 			f->key[f->table.key_count++] = i;
 	}
-	f->mapping = (struct sink_mapping){ .table = &f->table, .target_schema = "t", .target_table = name, .columns = f->to,
-		.column_count = count };
+	f->mapping = (struct sink_mapping){
+		.table = &f->table, .target_schema = "t", .target_table = name, .columns = f->to, .column_count = count
+	};
 }
 
 static void must(struct fixture *f, int result)
@@ -122,7 +168,8 @@ static void refused(struct fixture *f, int result, enum error_class class, const
 {
 	assert_int_equal(result, -1);
 	if (f->err.class != class || strcmp(f->err.text, text) != 0)
-		fail_msg("%s: \"%s\", expected %s: \"%s\"", error_class_name(f->err.class), f->err.text, error_class_name(class), text);
+		fail_msg("%s: \"%s\", expected %s: \"%s\"", error_class_name(f->err.class), f->err.text,
+			error_class_name(class), text);
 }
 
 static void open_sink(struct fixture *f)
@@ -134,8 +181,10 @@ static void open_sink(struct fixture *f)
 	free(position.offsets);
 }
 
-static const struct column two_columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
-	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" } };
+static const struct column two_columns[] = {
+	{ .name = "id", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
+	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" }
+};
 
 /* Schema t anew, with the given tables; a sink and the mapping of t.t (id int, v text). */
 static void start(struct fixture *f, const char *ddl)
@@ -163,10 +212,16 @@ static void begin(struct fixture *f, uint64_t commit)
 	f->index = 0;
 }
 
-static int change(struct fixture *f, enum change_op op, const struct value *before, const struct value *after, const struct value *old_key)
+static int change(struct fixture *f, enum change_op op, const struct value *before, const struct value *after,
+	const struct value *old_key)
 {
-	struct change chg = { .op = op, .table = &f->table, .before = before, .after = after, .before_is_key = before != NULL &&
-		f->table.identity == IDENTITY_KEY, .lsn = 0x16B3748, .index = ++f->index };
+	struct change chg = { .op = op,
+		.table = &f->table,
+		.before = before,
+		.after = after,
+		.before_is_key = before != NULL && f->table.identity == IDENTITY_KEY,
+		.lsn = 0x16B3748,
+		.index = ++f->index };
 
 	return ops->write(f->sink, f->handle, &chg, old_key, &f->txn, &f->err);
 }
@@ -220,16 +275,18 @@ static const struct {
 	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(NAN), "NaN" },
 	{ "double precision", { .type = COLUMN_FLOAT64 }, FLOAT(-INFINITY), "-Infinity" },
 	{ "double precision", { .type = COLUMN_FLOAT32 }, FLOAT((double)0.1f), "0.10000000149011612" },
-	{ "numeric(12,2)", { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 }, TEXT("-9999999999.99"), "-9999999999.99" },
+	{ "numeric(12,2)", { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 }, TEXT("-9999999999.99"),
+		"-9999999999.99" },
 	{ "numeric", { .type = COLUMN_DECIMAL }, TEXT("0.00000000000000000000000000000000000000012300"),
 		"0.00000000000000000000000000000000000000012300" },
 	{ "numeric", { .type = COLUMN_DECIMAL }, EXACT("NaN"), "NaN" },
 	{ "numeric", { .type = COLUMN_DECIMAL }, EXACT("-Infinity"), "-Infinity" },
-	{ "money", { .type = COLUMN_DECIMAL, .precision = 19, .scale = 2, .source_type = "money" }, TEXT("-92233720368547758.08"),
-		"-$92,233,720,368,547,758.08" },
+	{ "money", { .type = COLUMN_DECIMAL, .precision = 19, .scale = 2, .source_type = "money" },
+		TEXT("-92233720368547758.08"), "-$92,233,720,368,547,758.08" },
 	{ "text", { .type = COLUMN_STRING, .source_type = "text" }, TEXT("h\xc3\xa4\n\t'\"\\"), "h\xc3\xa4\n\t'\"\\" },
 	{ "text", { .type = COLUMN_STRING, .source_type = "text" }, TEXT(""), "" },
-	{ "varchar(3)", { .type = COLUMN_STRING, .source_type = "character varying(3)" }, TEXT("\xe2\x82\xac\xe2\x82\xac "), "\xe2\x82\xac\xe2\x82\xac " },
+	{ "varchar(3)", { .type = COLUMN_STRING, .source_type = "character varying(3)" },
+		TEXT("\xe2\x82\xac\xe2\x82\xac "), "\xe2\x82\xac\xe2\x82\xac " },
 	{ "inet", { .type = COLUMN_STRING, .source_type = "inet" }, TEXT("10.1.0.0/16"), "10.1.0.0/16" },
 	{ "int4range", { .type = COLUMN_STRING, .source_type = "int4range" }, TEXT("[1,5)"), "[1,5)" },
 	{ "bit varying(9)", { .type = COLUMN_STRING, .source_type = "bit varying(9)" }, TEXT("010"), "010" },
@@ -239,7 +296,8 @@ static const struct {
 	{ "jsonb", { .type = COLUMN_JSON, .source_type = "jsonb" }, TEXT("{\"a\": [1, 2.50]}"), "{\"a\": [1, 2.50]}" },
 	{ "json", { .type = COLUMN_JSON, .source_type = "json" }, TEXT("{\"b\":1,  \"a\":2}"), "{\"b\":1,  \"a\":2}" },
 	{ "xml", { .type = COLUMN_XML }, TEXT("<a>1</a><b/>"), "<a>1</a><b/>" },
-	{ "uuid", { .type = COLUMN_UUID }, TEXT("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11" },
+	{ "uuid", { .type = COLUMN_UUID }, TEXT("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+		"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11" },
 	{ "t.mood", { .type = COLUMN_ENUM, .source_type = "mood" }, TEXT("it's"), "it's" },
 	{ "text", { .type = COLUMN_ENUM, .source_type = "mood" }, TEXT("it's"), "it's" },
 	{ "date", { .type = COLUMN_DATE }, INT(-2440588), "4714-11-24 BC" },
@@ -248,9 +306,11 @@ static const struct {
 	{ "time", { .type = COLUMN_TIME, .fraction = 6 }, INT(86400 * US), "24:00:00" },
 	{ "time(3)", { .type = COLUMN_TIME, .fraction = 3 }, INT(1500000), "00:00:01.5" },
 	{ "timetz", { .type = COLUMN_TIMETZ }, TEXT("24:00:00-15:59:59"), "24:00:00-15:59:59" },
-	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, INT(-210866803200000000), "4714-11-24 00:00:00 BC" },
+	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, INT(-210866803200000000),
+		"4714-11-24 00:00:00 BC" },
 	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, INT(INT64_MAX), "294247-01-10 04:00:54.775807" },
-	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, EXACT("294276-12-31 23:59:59.999999"), "294276-12-31 23:59:59.999999" },
+	{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, EXACT("294276-12-31 23:59:59.999999"),
+		"294276-12-31 23:59:59.999999" },
 	{ "timestamptz", { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, INT(-1), "1969-12-31 23:59:59.999999+00" },
 	{ "timestamptz", { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, EXACT("infinity"), "infinity" },
 	{ "interval", { .type = COLUMN_INTERVAL }, TEXT("-178000000 years -2 mons +3 days -04:05:06.789"),
@@ -264,8 +324,10 @@ static const struct {
 	{ "bytea[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_BYTES }, ITEMS(bytes_items), "{\"\\\\x0001\"}" },
 	{ "integer[]", { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, EXACT("[0:1][-1:0]={{1,2},{3,NULL}}"),
 		"[0:1][-1:0]={{1,2},{3,NULL}}" },
-	{ "box[]", { .type = COLUMN_STRING, .source_type = "box[]" }, TEXT("{(2,2),(1,1);(4,4),(3,3)}"), "{(2,2),(1,1);(4,4),(3,3)}" },
-	{ "t.pair", { .type = COLUMN_STRING, .source_type = "pair" }, TEXT("(1,\"a \"\"b\"\"\")"), "(1,\"a \"\"b\"\"\")" },
+	{ "box[]", { .type = COLUMN_STRING, .source_type = "box[]" }, TEXT("{(2,2),(1,1);(4,4),(3,3)}"),
+		"{(2,2),(1,1);(4,4),(3,3)}" },
+	{ "t.pair", { .type = COLUMN_STRING, .source_type = "pair" }, TEXT("(1,\"a \"\"b\"\"\")"),
+		"(1,\"a \"\"b\"\"\")" },
 	{ "t.short", { .type = COLUMN_STRING, .source_type = "character varying(5)" }, TEXT("abcde"), "abcde" },
 	{ "integer", { .type = COLUMN_INT32 }, NOTHING, "(null)" },
 };
@@ -275,7 +337,8 @@ static void every_type_arrives_equal(void **state)
 	char sql[200], name[24];
 	struct fixture f;
 
-	start(&f, "CREATE TYPE t.mood AS ENUM ('ok', 'it''s'); CREATE TYPE t.pair AS (a int, b text); CREATE DOMAIN t.short AS varchar(5)");
+	start(&f,
+		"CREATE TYPE t.mood AS ENUM ('ok', 'it''s'); CREATE TYPE t.pair AS (a int, b text); CREATE DOMAIN t.short AS varchar(5)");
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
 		struct column columns[] = { two_columns[0], values[i].column };
 		struct value row[] = { INT(1), values[i].val };
@@ -309,8 +372,8 @@ static void every_type_arrives_equal(void **state)
 
 static void rows_are_inserted_updated_moved_and_deleted(void **state)
 {
-	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true }, { .name = "a", .type = COLUMN_STRING },
-		{ .name = "b", .type = COLUMN_STRING } };
+	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true },
+		{ .name = "a", .type = COLUMN_STRING }, { .name = "b", .type = COLUMN_STRING } };
 	struct value row[] = { INT(1), TEXT("a1"), TEXT("b1") };
 	struct value changed[] = { INT(1), TEXT("a2"), UNCHANGED };
 	struct value old[] = { INT(1), NOTHING, NOTHING }, moved[] = { INT(2), TEXT("a3"), UNCHANGED };
@@ -361,8 +424,10 @@ static void sets_of_columns_come_and_go(void **state)
 
 static void rows_without_a_key_are_found_whole(void **state)
 {
-	static const struct column columns[] = { { .name = "a", .type = COLUMN_DECIMAL }, { .name = "b", .type = COLUMN_JSON } };
-	struct value row[] = { TEXT("1.0"), TEXT("{}") }, other[] = { TEXT("1.00"), TEXT("{}") }, third[] = { NOTHING, TEXT("[]") };
+	static const struct column columns[] = { { .name = "a", .type = COLUMN_DECIMAL },
+		{ .name = "b", .type = COLUMN_JSON } };
+	struct value row[] = { TEXT("1.0"), TEXT("{}") }, other[] = { TEXT("1.00"), TEXT("{}") },
+		     third[] = { NOTHING, TEXT("[]") };
 	struct fixture f;
 
 	start(&f, "CREATE TABLE t.t (a numeric, b json)");
@@ -391,7 +456,8 @@ static void truncates_that_belong_together_are_one(void **state)
 	struct fixture f;
 	void *first;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t, v text)");
+	start(&f,
+		"CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t, v text)");
 	prepare(&f);
 	first = f.handle;
 	begin(&f, 1);
@@ -424,7 +490,8 @@ static void a_refused_row_is_named(void **state)
 	must(&f, insert(&f, 42, "c"));
 	must(&f, insert(&f, 43, "d"));
 	/* First in one statement: which row it was nobody knows yet. */
-	refused(&f, commit(&f), ERROR_RETRY, "target refused an insert into t.t at 0/16B3748 event 1 of transaction 751:23812936 and 3 more rows: "
+	refused(&f, commit(&f), ERROR_RETRY,
+		"target refused an insert into t.t at 0/16B3748 event 1 of transaction 751:23812936 and 3 more rows: "
 		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
 	assert_int_equal(row_wise_until, 23812936);
 	ops->abort(f.sink);
@@ -434,7 +501,8 @@ static void a_refused_row_is_named(void **state)
 	for (int i = 1; i <= 2; i++)
 		must(&f, insert(&f, i, "a"));
 	(void)insert(&f, 42, "c");
-	refused(&f, commit(&f), ERROR_DATA, "target refused an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42): "
+	refused(&f, commit(&f), ERROR_DATA,
+		"target refused an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42): "
 		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
 	ops->abort(f.sink);
 	/* And behind that position in runs again; an update is named at once. */
@@ -444,17 +512,20 @@ static void a_refused_row_is_named(void **state)
 		struct value row[] = { INT(42), TEXT("bad") }, gone[] = { INT(7), TEXT("x") };
 
 		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-		refused(&f, commit(&f), ERROR_DATA, "target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=42): "
+		refused(&f, commit(&f), ERROR_DATA,
+			"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=42): "
 			"new row for relation \"t\" violates check constraint \"t_v_check\" (23514)");
 		ops->abort(f.sink);
 		must(&f, ops->begin(f.sink, &f.err));
 		must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
-		refused(&f, commit(&f), ERROR_DATA, "target refused an update of t.t at 0/16B3748 event 2 of transaction 751:23812937, key (id=7): "
+		refused(&f, commit(&f), ERROR_DATA,
+			"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:23812937, key (id=7): "
 			"no row with that key at the target");
 		ops->abort(f.sink);
 		gone[1] = (struct value)UNCHANGED;
 		must(&f, ops->begin(f.sink, &f.err));
-		refused(&f, change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA, "cannot write an insert into t.t at 0/16B3748 event 3 of "
+		refused(&f, change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA,
+			"cannot write an insert into t.t at 0/16B3748 event 3 of "
 			"transaction 751:23812937, key (id=7): column v has no value in the event");
 		ops->abort(f.sink);
 	}
@@ -497,7 +568,8 @@ static void waits_for_locks_end_in_a_retry(void **state)
 	begin(&f, 9);
 	must(&f, ops->begin(f.sink, &f.err));
 	must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	refused(&f, commit(&f), ERROR_RETRY, "target refused an update of t.t at 0/16B3748 event 1 of transaction 751:9, key (id=1): "
+	refused(&f, commit(&f), ERROR_RETRY,
+		"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:9, key (id=1): "
 		"canceling statement due to lock timeout (55P03)");
 	ops->abort(f.sink);
 	/* A stop ends the wait, and nothing of the transaction stays. */
@@ -534,7 +606,8 @@ static void a_deadlock_is_a_retry(void **state)
 	fixture_table(&f, "u", two_columns, 2);
 	run("CREATE TABLE t.u (id int PRIMARY KEY, v text)");
 	assert_int_equal(PQsendQuery(admin, "SELECT pg_sleep(0.3); UPDATE t.t SET v = 'z' WHERE id = 1; COMMIT"), 1);
-	refused(&f, commit(&f), ERROR_RETRY, "target refused an update of t.t at 0/16B3748 event 2 of transaction 751:9, key (id=2): "
+	refused(&f, commit(&f), ERROR_RETRY,
+		"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:9, key (id=2): "
 		"deadlock detected (40P01)");
 	ops->abort(f.sink);
 	for (PGresult *result; (result = PQgetResult(admin)) != NULL;)
@@ -549,7 +622,8 @@ static void a_cascade_may_have_deleted_the_row_before(void **state)
 	struct fixture f;
 	void *parent;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t ON DELETE CASCADE, v text);"
+	start(&f,
+		"CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t ON DELETE CASCADE, v text);"
 		" INSERT INTO t.t VALUES (1); INSERT INTO t.u VALUES (1)");
 	prepare(&f);
 	parent = f.handle;
@@ -569,7 +643,8 @@ static void a_cascade_may_have_deleted_the_row_before(void **state)
 static void the_position_goes_with_the_rows(void **state)
 {
 	struct sink_options o = options();
-	struct sink_position position, second = { .found = true, .log = "postgresql:7:1:crm", .transaction_id = "3:30", .commit = 30 };
+	struct sink_position position,
+		second = { .found = true, .log = "postgresql:7:1:crm", .transaction_id = "3:30", .commit = 30 };
 	static char offsets[] = "crm.t 0 7\n";
 	struct fixture f;
 
@@ -586,7 +661,10 @@ static void the_position_goes_with_the_rows(void **state)
 	second.offsets = offsets;
 	must(&f, ops->commit(f.sink, &second, &f.err));
 	must(&f, ops->begin(f.sink, &f.err));
-	second = (struct sink_position){ .found = true, .log = "postgresql:7:1:crm", .transaction_id = "4:18446744073709551615", .commit = UINT64_MAX };
+	second = (struct sink_position){ .found = true,
+		.log = "postgresql:7:1:crm",
+		.transaction_id = "4:18446744073709551615",
+		.commit = UINT64_MAX };
 	must(&f, ops->commit(f.sink, &second, &f.err));
 	finish(&f);
 	must(&f, ops->open(&o, &f.sink, &position, &f.err));
@@ -605,11 +683,12 @@ static void the_session_is_ours(void **state)
 	struct fixture f;
 
 	run("ALTER DATABASE postgres SET datestyle = 'SQL, DMY'; ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';"
-		" ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'; ALTER DATABASE postgres SET statement_timeout = '1ms'");
+	    " ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'; ALTER DATABASE postgres SET statement_timeout = '1ms'");
 	memset(&f, 0, sizeof f);
 	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
 	run("ALTER DATABASE postgres RESET ALL");
-	expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'", "tailrace-apply crm");
+	expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'",
+		"tailrace-apply crm");
 	finish(&f);
 }
 
@@ -624,7 +703,8 @@ static void one_agent_holds_the_target(void **state)
 	prepare(&f);
 	assert_int_equal(ops->open(&o, &other, &position, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);
-	assert_non_null(strstr(f.err.text, "target is held by another apply agent of pipeline \"crm\" (server process "));
+	assert_non_null(
+		strstr(f.err.text, "target is held by another apply agent of pipeline \"crm\" (server process "));
 	assert_null(strstr(f.err.text, "unknown"));
 	o.name = "billing";
 	must(&f, ops->open(&o, &other, &position, &f.err));
@@ -692,7 +772,8 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 			"column v of target table t.t is integer, which does not hold every value of the source's text" },
 		{ "CREATE TABLE t.t (id smallint PRIMARY KEY, v text)",
 			"column id of target table t.t is smallint, which does not hold every value of the source's integer" },
-		{ "CREATE TABLE t.t (id int, v text)", "target table t.t has no unique index over exactly the key of t.t (with column id)" },
+		{ "CREATE TABLE t.t (id int, v text)",
+			"target table t.t has no unique index over exactly the key of t.t (with column id)" },
 		{ "CREATE TABLE t.t (id int, v text, PRIMARY KEY (id, v))",
 			"target table t.t has no unique index over exactly the key of t.t (with column id)" },
 		{ "CREATE TABLE t.t (id int, v text); CREATE UNIQUE INDEX ON t.t (id) WHERE id > 0",
@@ -705,9 +786,9 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 	static const char *const good[] = {
 		"CREATE TABLE t.t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)",
 		"CREATE TABLE t.t (id bigint NOT NULL, v varchar, w int NOT NULL DEFAULT 1, x int GENERATED ALWAYS AS (w + 1) STORED);"
-			" CREATE UNIQUE INDEX ON t.t (id) INCLUDE (v)",
+		" CREATE UNIQUE INDEX ON t.t (id) INCLUDE (v)",
 		"CREATE TABLE t.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
-			" CREATE TABLE t.p PARTITION OF t.t FOR VALUES FROM (1) TO (100)",
+		" CREATE TABLE t.p PARTITION OF t.t FOR VALUES FROM (1) TO (100)",
 		"CREATE DOMAIN t.key AS int; CREATE DOMAIN t.key2 AS t.key CHECK (value > 0); CREATE TABLE t.t (id t.key2 PRIMARY KEY, v text)",
 	};
 	struct value row[] = { INT(7), TEXT("b") };
@@ -751,8 +832,10 @@ static void a_missing_label_is_refused(void **state)
 
 static void operators_of_other_schemas_are_found(void **state)
 {
-	static const struct column columns[] = { { .name = "id", .type = COLUMN_STRING, .key = true, .source_type = "public.citext" },
-		{ .name = "v", .type = COLUMN_STRING } };
+	static const struct column columns[] = {
+		{ .name = "id", .type = COLUMN_STRING, .key = true, .source_type = "public.citext" },
+		{ .name = "v", .type = COLUMN_STRING }
+	};
 	struct value row[] = { TEXT("Key"), TEXT("a") }, same[] = { TEXT("Key"), TEXT("b") };
 	PGresult *result = PQexec(admin, "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
 	bool there = PQresultStatus(result) == PGRES_COMMAND_OK;
@@ -784,13 +867,15 @@ static void what_a_person_has_to_mend_is_configuration(void **state)
 	finish(&f);
 	run("DROP SCHEMA tailrace CASCADE; DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN");
 	o.user = "poor";
-	refused(&f, ops->open(&o, &sink, &position, &f.err), ERROR_CONFIG, "position table tailrace.position is missing and cannot be made: "
+	refused(&f, ops->open(&o, &sink, &position, &f.err), ERROR_CONFIG,
+		"position table tailrace.position is missing and cannot be made: "
 		"target refused: permission denied for database postgres (42501)");
-	assert_non_null(strstr(f.err.hint, "CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, "));
+	assert_non_null(
+		strstr(f.err.hint, "CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, "));
 	assert_non_null(strstr(f.err.hint, "GRANT SELECT, INSERT, UPDATE ON tailrace.position TO \"poor\""));
 	run("CREATE SCHEMA tailrace; CREATE TABLE tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, "
-		"transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50);"
-		"GRANT USAGE ON SCHEMA tailrace TO poor; GRANT SELECT, INSERT, UPDATE ON tailrace.position TO poor");
+	    "transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50);"
+	    "GRANT USAGE ON SCHEMA tailrace TO poor; GRANT SELECT, INSERT, UPDATE ON tailrace.position TO poor");
 	must(&f, ops->open(&o, &f.sink, &position, &f.err));
 	prepare(&f);
 	begin(&f, 1);

@@ -1,8 +1,8 @@
 /*
  * kafka_mock.h: a cluster inside the test's own process (rdkafka_mock.h): real sockets and protocol, no JVM.
  *
- * It knows producing, fetching and offsets; not creating topics (made here by hand), compaction, or transactions' control records.
- * It keeps at most about 5 MiB of a partition.
+ * It knows producing, fetching and offsets; not creating topics (made here by hand), compaction, or transactions'
+ * control records. It keeps at most about 5 MiB of a partition.
  */
 #ifndef TAILRACE_TESTS_UNIT_KAFKA_MOCK_H
 #define TAILRACE_TESTS_UNIT_KAFKA_MOCK_H
