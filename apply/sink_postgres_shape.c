@@ -14,6 +14,7 @@
  */
 #include "apply/sink_postgres_shape.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,14 +130,34 @@ static bool same_type(const char *source, const char *declared, int typmod)
 	return typmod == -1 || modifier(source) == modifier(declared);
 }
 
+/* A scale that is negative, or above the precision, has been a part of the modifier since PostgreSQL 15. */
+static void numeric_modifier(int typmod, int *ret_precision, int *ret_scale)
+{
+	*ret_precision = ((typmod - 4) >> 16) & 0xffff;
+	*ret_scale = (((typmod - 4) & 0x7ff) ^ 1024) - 1024;
+}
+
+/*
+ * Whether the source's type is numeric with this very modifier. numeric(4,-2) and numeric(2,5) travel like a numeric
+ * without limits, since Avro's decimal knows no such scale: only the name tells them apart.
+ */
+static bool is_numeric_of(const char *source, int typmod)
+{
+	int precision, scale;
+	char name[64];
+
+	numeric_modifier(typmod, &precision, &scale);
+	(void)snprintf(name, sizeof name, "numeric(%d,%d)", precision, scale);
+	return source != NULL && strncmp(source, name, strlen(name)) == 0;
+}
+
 static bool numeric_holds(int typmod, int whole, int scale)
 {
 	int precision, digits;
 
 	if (typmod < 4)
 		return true;
-	precision = ((typmod - 4) >> 16) & 0xffff;
-	digits = (((typmod - 4) & 0x7ff) ^ 1024) - 1024;
+	numeric_modifier(typmod, &precision, &digits);
 	return digits >= scale && precision - digits >= whole;
 }
 
@@ -207,7 +228,7 @@ static bool decimal_holds(const struct column *source, const struct shape_type *
 	if (strcmp(target->base, "numeric") != 0)
 		return false;
 	if (source->precision == 0)
-		return target->typmod < 4;
+		return target->typmod < 4 || is_numeric_of(source->source_type, target->typmod);
 	return numeric_holds(target->typmod, source->precision - source->scale, source->scale);
 }
 
@@ -383,7 +404,7 @@ static int check_column(
 	if (column->name == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
 	if (row < 0) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s has no column %s", shape->name, from->target);
+		(void)error_set(err, ERROR_CONFIG, "target table %s has no column \"%s\"", shape->name, from->target);
 		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
 	}
 	if (PQgetvalue(answer, row, Q_GENERATED)[0] != '\0') {

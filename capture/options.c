@@ -169,7 +169,7 @@ static const struct setting options[] = {
 	  .min = INT64_C(1048576),
 	  .max = INT64_C(1073741824),
 	  .help = "Most memory for events that wait for Kafka. When it is full the agent reads no further until "
-		"Kafka has taken some." },
+		"Kafka has taken some. One larger row goes alone." },
 	{ .name = NULL },
 };
 

@@ -41,8 +41,6 @@
 #define LAST_RECORD_US INT64_C(2000000)
 #define TEND_EVERY_MS 100
 #define DESCRIPTORS 8
-/* What a record needs in Kafka's queue beside key and value. */
-#define QUEUE_RESERVE ((size_t)64 << 10)
 
 enum pump { PUMP_MORE, PUMP_IDLE, PUMP_BLOCKED };
 
@@ -207,7 +205,9 @@ static int new_producer(struct pipeline *pl, struct error *err)
 
 	if (properties == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for a producer");
-	(void)snprintf(queue, sizeof queue, "queue.buffering.max.kbytes=%" PRId64, settings->queue_size / 1024);
+	/* librdkafka refuses a record that is larger than its queue; ours counts, and lets one such record go alone */
+	(void)snprintf(queue, sizeof queue, "queue.buffering.max.kbytes=%" PRId64,
+		settings->queue_size / 1024 + (int64_t)(PRODUCE_MESSAGE_MAX / 1024));
 	(void)snprintf(largest, sizeof largest, "message.max.bytes=%zu", PRODUCE_MESSAGE_MAX);
 	properties[0] = queue;
 	properties[1] = largest;
@@ -216,6 +216,8 @@ static int new_producer(struct pipeline *pl, struct error *err)
 	config.properties = properties;
 	config.property_count += 2;
 	result = kafka_producer_new(&config, delivered, pl, &pl->producer, err);
+	if (result == 0)
+		kafka_producer_limit(pl->producer, (size_t)settings->queue_size);
 	free(properties);
 	return result;
 }
@@ -223,7 +225,6 @@ static int new_producer(struct pipeline *pl, struct error *err)
 static int open_produce(struct pipeline *pl, const struct produce_known *known, struct error *err)
 {
 	const struct capture_settings *settings = pl->settings;
-	size_t queue = (size_t)settings->queue_size - QUEUE_RESERVE;
 	struct encoder_source encoder = { pl->ops->connector, settings->topic_prefix, settings->dbname, pl->identity.log,
 		pl->durable.epoch };
 	struct produce_config config = {
@@ -231,7 +232,7 @@ static int open_produce(struct pipeline *pl, const struct produce_known *known, 
 		.partitions = (int)settings->partitions,
 		.replication_factor = (int)settings->replication_factor,
 		.tombstones = settings->tombstones_on_delete,
-		.row_max = queue < PRODUCE_ROW_MAX ? queue : PRODUCE_ROW_MAX,
+		.row_max = PRODUCE_ROW_MAX,
 		.admin = pl->admin,
 		.flight = &pl->flight,
 		.known = *known,

@@ -309,8 +309,7 @@ static int too_large(const struct produce *produce, size_t size, struct error *e
 {
 	error_set(err, ERROR_DATA, "the event has %zu bytes, more than the %zu that are carried", size,
 		produce->config.row_max);
-	return error_hint(err, "up to %zu bytes are possible with a larger queue_size; or leave the table or its column out of "
-			       "the publication", PRODUCE_ROW_MAX);
+	return error_hint(err, "leave the table or its column out of the publication");
 }
 
 /* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */

@@ -28,7 +28,7 @@
 #include "lib/kafka/kafka.h"
 
 /* The largest row that is carried: key and value of one event together. */
-#define PRODUCE_ROW_MAX ((size_t)20 << 20)
+#define PRODUCE_ROW_MAX ((size_t)24 << 20)
 /* What the topics and the producer must take for that: the row, its headers and the batch around it. */
 #define PRODUCE_MESSAGE_MAX (PRODUCE_ROW_MAX + ((size_t)1 << 20))
 

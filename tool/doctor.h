@@ -56,7 +56,7 @@ struct doctor_server {
 
 /* Why libpq or the server refused: one line, and the SQLSTATE ("" if it was libpq). */
 struct doctor_refusal {
-	char text[512];
+	char text[1024];
 	char sqlstate[6];
 	bool password_missing;
 };

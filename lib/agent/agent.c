@@ -3,7 +3,8 @@
  *
  *   1. What is wanted: stop ends the loop; pause waits for a request.
  *   2. Run the pipeline. It comes back when something else is wanted, or with an error.
- *   3. By the error's class: end the process (config, bug), await a person (data, gap, fenced), or a while (retry).
+ *   3. By the error's class: end the process (bug; config, if it has not been running yet), await a person (data, gap,
+ *      fenced; config later), or a while (retry).
  *
  * systemd is told READY when the agent answers on its socket, not when it streams: a broker that is away for longer
  * than the start's time-out must not make systemd kill an agent that waits for it. Readiness for others is /readyz.
@@ -84,7 +85,10 @@ static void wait_person(const struct error *err)
 	uint64_t requests = agent_requests();
 
 	agent_keep_error(err, false);
-	log_error(err, "stopped; waiting for resume");
+	if (err->class == ERROR_CONFIG)
+		log_error(err, "stopped; waiting for resume, or for a restart if the configuration file is to change");
+	else
+		log_error(err, "stopped; waiting for resume");
 	agent_set_state(AGENT_FAILED, err->text);
 	(void)agent_wait_request(requests, -1);
 }
@@ -118,8 +122,12 @@ static int take_error(struct loop *loop, const struct error *err)
 	case ERROR_FENCED:
 		wait_person(err);
 		return -1;
-	case ERROR_NONE:
 	case ERROR_CONFIG:
+		if (!agent_has_run())
+			break;
+		wait_person(err);
+		return -1;
+	case ERROR_NONE:
 	case ERROR_BUG:
 		break;
 	}

@@ -9,11 +9,14 @@
  *    │  │  └───────┼──┼─resume──┤         a pause ends the pipeline's run, durably; resuming starts a new one
  *    ▼  │          │  ▼         │
  *   retrying ◄─────┘ failed ────┘         retrying: awaits the end of the back-off after ERROR_RETRY
- *                                         failed: ERROR_DATA, ERROR_GAP, ERROR_FENCED; the process stays up, so that
- *                                         `tailrace status` shows the reason; `tailrace resume` tries again
+ *                                         failed: ERROR_DATA, ERROR_GAP, ERROR_FENCED, and ERROR_CONFIG once the agent
+ *                                         has been running; the process stays up, so that `tailrace status` shows the
+ *                                         reason; `tailrace resume` tries again
  *   any ──SIGTERM──► draining ──► stopped
  *
- * An ERROR_CONFIG or ERROR_BUG ends the process with its sysexits code after one log line, at any time.
+ * An ERROR_CONFIG before the agent was first running ends the process with its sysexits code after one log line: who
+ * starts an agent looks on. Later it is the servers that have changed (a column dropped, a grant withdrawn), and nobody
+ * looks on: then it is a state. An ERROR_BUG ends the process at any time.
  *
  * Threads: the main one runs the pipeline and calls agent_*; the HTTP server's reads what was published, under a lock,
  * and may ask for a pause or a resume; the guard's takes signals and ends the process when draining takes too long.

@@ -31,6 +31,8 @@ bool agent_wait_request(uint64_t seen, int64_t timeout_us);
 void agent_keep_error(const struct error *err, bool again);
 /* How long the last run was in the running state, 0 if it never was. */
 int64_t agent_ran_us(void);
+/* Has any run of this process been in the running state? */
+bool agent_has_run(void);
 
 /* From any thread: 0, or -1 and why not (ERROR_CONFIG) in the agent's present state. */
 int agent_request_pause(struct error *err);

@@ -41,6 +41,7 @@ static struct {
 	char reason[1024];
 	int64_t running_since_us; /* 0: not running */
 	int64_t ran_us;
+	bool has_run;
 	uint64_t requests;
 	int wake_fd;
 	struct agent_figures figures;
@@ -135,6 +136,7 @@ static void note_change(enum agent_state from, enum agent_state to, const char *
 		agent.ran_us = now - agent.running_since_us;
 	agent.running_since_us = to == AGENT_RUNNING ? now : 0;
 	if (to == AGENT_RUNNING) {
+		agent.has_run = true;
 		error_clear(&agent.error);
 		agent.quiet = false;
 	}
@@ -288,6 +290,16 @@ int64_t agent_ran_us(void)
 	ran = agent.running_since_us > 0 ? clock_monotonic_us() - agent.running_since_us : agent.ran_us;
 	pthread_mutex_unlock(&agent.lock);
 	return ran;
+}
+
+bool agent_has_run(void)
+{
+	bool has_run;
+
+	pthread_mutex_lock(&agent.lock);
+	has_run = agent.has_run;
+	pthread_mutex_unlock(&agent.lock);
+	return has_run;
 }
 
 /* ---- the pipeline's side ---- */

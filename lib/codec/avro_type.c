@@ -309,7 +309,7 @@ static bool skip(struct avro_reader *in, const struct avro_type *type, unsigned 
 {
 	const unsigned char *raw;
 	const char *bytes;
-	int64_t number;
+	int64_t number = 0;
 	size_t len;
 	bool flag;
 
@@ -358,7 +358,7 @@ bool avro_type_skip(struct avro_reader *in, const struct avro_type *type)
 
 bool avro_type_scalar(struct avro_reader *in, const struct avro_type *type, struct scalar *ret_scalar)
 {
-	int64_t number;
+	int64_t number = 0;
 	bool flag;
 
 	if (type->kind == KIND_UNION) {

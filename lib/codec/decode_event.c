@@ -53,7 +53,7 @@ static int read_row(struct reading *reading, struct avro_reader *in, int null_br
 {
 	const struct row_plan *row = &reading->plan->event.row;
 	struct value *values;
-	int64_t branch;
+	int64_t branch = 0;
 
 	if (null_branch >= 0) {
 		if (!avro_get_long(in, &branch) || branch < 0 || branch > 1)
@@ -88,7 +88,7 @@ static int read_record(struct reading *reading, struct avro_reader *in, const st
 
 static int read_block(struct reading *reading, struct avro_reader *in)
 {
-	int64_t branch;
+	int64_t branch = 0;
 
 	if (reading->plan->event.block_null >= 0) {
 		if (!avro_get_long(in, &branch) || branch < 0 || branch > 1)
@@ -104,7 +104,7 @@ static int mark_union(struct reading *reading, struct avro_reader *in, const str
 	const unsigned char **ret_at)
 {
 	struct avro_reader peek = *in;
-	int64_t branch;
+	int64_t branch = 0;
 
 	if (!avro_get_long(&peek, &branch) || !avro_type_skip(in, type))
 		return malformed(reading, "unchanged or exact");

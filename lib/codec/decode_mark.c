@@ -69,7 +69,7 @@ static int read_collections(const struct plan *plan, struct avro_reader *in, str
 {
 	struct mark_count *counts = NULL;
 	size_t count = 0, size = 0, more;
-	int64_t branch;
+	int64_t branch = 0;
 
 	if (plan->collections_null >= 0) {
 		if (!avro_get_long(in, &branch) || branch < 0 || branch > 1)

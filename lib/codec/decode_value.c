@@ -62,7 +62,7 @@ static bool decode_time(struct avro_reader *in, const struct column_reader *read
 	const char **ret_reason)
 {
 	bool is_int = reader->op == READ_DATE || reader->op == READ_MILLI_INT;
-	int64_t number;
+	int64_t number = 0;
 
 	if (!(is_int ? avro_get_int(in, &number) : avro_get_long(in, &number)))
 		return refuse(ret_reason, decode_malformed);
@@ -86,7 +86,7 @@ static bool decode_time(struct avro_reader *in, const struct column_reader *read
 static bool decode_integer(struct avro_reader *in, const struct column_reader *reader, struct value *ret_value,
 	const char **ret_reason)
 {
-	int64_t number;
+	int64_t number = 0;
 
 	if (!avro_get_long(in, &number))
 		return refuse(ret_reason, decode_malformed);
@@ -110,7 +110,7 @@ static bool decode_float(struct avro_reader *in, const struct column_reader *rea
 static bool decode_instant(const struct column_reader *reader, const char *text, size_t len, struct value *ret_value,
 	const char **ret_reason)
 {
-	int64_t us;
+	int64_t us = 0;
 
 	if (iso_time_parse(text, len, &us)) {
 		ret_value->kind = VALUE_INT;
@@ -210,7 +210,7 @@ static bool decode_array(struct avro_reader *in, const struct column_reader *rea
 static bool decode_enum(struct avro_reader *in, const struct column_reader *reader, struct value *ret_value,
 	const char **ret_reason)
 {
-	int64_t symbol;
+	int64_t symbol = 0;
 
 	if (!avro_get_int(in, &symbol) || symbol < 0 || (uint64_t)symbol >= reader->type->count)
 		return refuse(ret_reason, decode_malformed);
@@ -222,7 +222,7 @@ static bool decode_variable(struct avro_reader *in, struct arena *arena, struct 
 	const char **ret_reason)
 {
 	const char *bytes;
-	int64_t scale;
+	int64_t scale = 0;
 	size_t len;
 
 	if (!avro_get_int(in, &scale) || !avro_get_bytes(in, &bytes, &len))
@@ -234,7 +234,7 @@ bool decode_value(struct avro_reader *in, const struct column_reader *reader, st
 	struct value *ret_value, const char **ret_reason)
 {
 	if (reader->null_branch >= 0) {
-		int64_t branch;
+		int64_t branch = 0;
 
 		if (!avro_get_long(in, &branch) || branch < 0 || branch > 1)
 			return refuse(ret_reason, decode_malformed);

@@ -132,7 +132,7 @@ static unsigned char *encode_exact_key(const struct column_plan *plan, const str
 	const char **ret_reason)
 {
 	bool least = text_is(val, "-infinity"), most = text_is(val, "infinity");
-	int64_t us;
+	int64_t us = 0;
 
 	if (plan->type == COLUMN_TIMESTAMPTZ && !iso_time_parse(val->text.ptr, val->text.len, &us))
 		return avro_put_bytes(at, val->text.ptr, val->text.len);

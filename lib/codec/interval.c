@@ -81,7 +81,7 @@ int64_t interval_approximate_us(const char *text, size_t len)
 
 	while (at < end) {
 		bool negative = *at == '-';
-		int64_t number, us;
+		int64_t number = 0, us = 0;
 
 		if (*at == '-' || *at == '+')
 			at++;

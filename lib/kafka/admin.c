@@ -95,8 +95,9 @@ static int add_settings(rd_kafka_NewTopic_t *new_topic, const struct kafka_topic
 		size_t len = equals != NULL ? (size_t)(equals - spec->settings[i]) : 0;
 
 		if (len == 0 || len >= sizeof name)
-			return error_set(err, ERROR_CONFIG, "setting \"%s\" of topic \"%s\" is not of the form \"name=value\"",
-				spec->settings[i], spec->name);
+			return error_set(err, ERROR_CONFIG,
+				"setting \"%s\" of topic \"%s\" is not of the form \"name=value\"", spec->settings[i],
+				spec->name);
 		memcpy(name, spec->settings[i], len);
 		name[len] = '\0';
 		if (rd_kafka_NewTopic_set_config(new_topic, name, equals + 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -190,12 +191,13 @@ int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec 
 int kafka_watermarks(struct kafka_admin *admin, const char *topic, int partition, int64_t *ret_low, int64_t *ret_high,
 	struct error *err)
 {
-	rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(admin->client.rk, topic, partition, ret_low, ret_high,
-		CLIENT_TIMEOUT_MS);
+	rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(admin->client.rk, topic, partition, ret_low,
+		ret_high, CLIENT_TIMEOUT_MS);
 
 	client_serve(&admin->client);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return client_error(&admin->client, code, NULL, err, "offsets of topic \"%s\" partition %d", topic, partition);
+		return client_error(&admin->client, code, NULL, err, "offsets of topic \"%s\" partition %d", topic,
+			partition);
 	return 0;
 }
 

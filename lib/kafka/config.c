@@ -45,7 +45,7 @@ static const struct client_setting producer_defaults[] = {
 	{ "batch.size", "1000000" },
 	/* lz4 costs as much CPU here as it saves in copying; worth it only over a slow network */
 	{ "compression.codec", "none" },
-	/* resident 50 MiB when full of 300-byte records: librdkafka's book-keeping and the batches under way come on top */
+	/* resident 50 MiB when full of 300-byte records: book-keeping and the batches under way come on top */
 	{ "queue.buffering.max.kbytes", "16384" },
 	{ "queue.buffering.max.messages", "100000" },
 	/* the broker's limit is the one that counts (message.max.bytes there, 1 MiB unless set) */
@@ -84,7 +84,7 @@ static const struct client_setting consumer_musts[] = {
 	{ "message.max.bytes", "1000" },
 };
 
-/* Also by their other names; and what has its own place in the configuration, or would call into us from a foreign thread. */
+/* Also by their other names; and what has its own place in the configuration, or runs foreign code. */
 static const char *const refused[] = {
 	"enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee", "check.crcs",
 	"enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",

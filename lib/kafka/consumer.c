@@ -157,7 +157,8 @@ int kafka_consumer_add(struct kafka_consumer *consumer, const char *topic, int p
 	if (consumer->client.rk != NULL)
 		return error_set(err, ERROR_BUG, "topic \"%s\" added to a consumer that runs", topic);
 	if (offset < 0)
-		return error_set(err, ERROR_BUG, "topic \"%s\" partition %d: offset %" PRId64, topic, partition, offset);
+		return error_set(err, ERROR_BUG, "topic \"%s\" partition %d: offset %" PRId64, topic, partition,
+			offset);
 	if (consumer->count == PARTITIONS_MAX)
 		return error_set(err, ERROR_CONFIG, "more than %d partitions to consume", PARTITIONS_MAX);
 	grown = realloc(consumer->partitions, (consumer->count + 1) * sizeof *grown);
@@ -210,7 +211,8 @@ static int start_partition(struct kafka_consumer *consumer, struct partition *pa
 {
 	partition->rkt = rd_kafka_topic_new(consumer->client.rk, partition->topic, NULL);
 	if (partition->rkt == NULL)
-		return client_error(&consumer->client, rd_kafka_last_error(), NULL, err, "topic \"%s\"", partition->topic);
+		return client_error(&consumer->client, rd_kafka_last_error(), NULL, err, "topic \"%s\"",
+			partition->topic);
 	partition->leader = rd_kafka_topic_partition_list_new(1);
 	(void)rd_kafka_topic_partition_list_add(partition->leader, partition->topic, partition->number);
 	partition->queue = rd_kafka_queue_new(consumer->client.rk);
@@ -275,7 +277,7 @@ void message_fill(struct kafka_message *message, rd_kafka_message_t *rkm)
 	message->opaque = rkm;
 }
 
-/* A partition that reported an error gives nothing more: behind a message set that failed its CRC, librdkafka would go on. */
+/* A partition that reported an error gives nothing more: behind a batch that failed its CRC, librdkafka would go on. */
 static int fail(struct kafka_consumer *consumer, struct partition *partition, rd_kafka_message_t *rkm,
 	struct error *err)
 {
@@ -396,8 +398,9 @@ void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets
 	for (size_t i = 0; i < consumer->count; i++) {
 		const struct partition *partition = &consumer->partitions[i];
 
-		if (offsets[i] >= 0)
-			rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = offsets[i];
+		if (offsets[i] < 0)
+			continue;
+		rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = offsets[i];
 	}
 	if (list->cnt > 0)
 		(void)rd_kafka_commit(consumer->client.rk, list, 1);

@@ -34,7 +34,8 @@ int client_open(struct client *client, enum client_role role, const struct kafka
 	}
 	if (prepare != NULL)
 		prepare(conf, context);
-	client->rk = rd_kafka_new(role == CLIENT_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why, sizeof why);
+	client->rk = rd_kafka_new(role == CLIENT_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why,
+		sizeof why);
 	if (client->rk == NULL) {
 		rd_kafka_conf_destroy(conf);
 		client_close(client);
@@ -56,7 +57,7 @@ void client_close(struct client *client)
 	memset(client, 0, sizeof *client);
 }
 
-/* Keeps "host:port: Connect to ... failed: Connection refused", drops "(after 0ms in state CONNECT, 1 identical ...)". */
+/* Keeps "host:port: Connect to ... failed: Connection refused", drops " (after 0ms in state CONNECT, ...)". */
 static void set_reason(struct client *client, rd_kafka_resp_err_t code, const char *text)
 {
 	size_t len = strcspn(text, "\n");
@@ -142,8 +143,8 @@ static void hint_of(rd_kafka_resp_err_t code, struct error *err)
 	switch (code) {
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
 	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
-		(void)error_hint(err, "raise max.message.bytes of the topic (or message.max.bytes of the broker), and the "
-			"property message.max.bytes if the record is larger than 8 MiB");
+		(void)error_hint(err, "raise max.message.bytes of the topic (or message.max.bytes of the broker), and "
+			"the property message.max.bytes if the record is larger than 8 MiB");
 		break;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 		(void)error_hint(err, "grant the user Describe, Read and (for capture) Write and Create on the topic");

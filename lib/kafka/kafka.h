@@ -89,6 +89,11 @@ int kafka_producer_topic(struct kafka_producer *producer, const char *name, stru
 /* The partition that Java's clients and librdkafka's murmur2 choose for the key; 0 for a null key. */
 int32_t kafka_partition(const void *key, size_t key_len, int32_t partitions);
 
+/*
+ * Most bytes of keys and values that wait together; one record alone may be larger. Without it, only librdkafka's
+ * queue.buffering.max.kbytes counts, which no record may exceed.
+ */
+void kafka_producer_limit(struct kafka_producer *producer, size_t bytes);
 /* 1: taken (bytes copied). 0: the queue is full, poll and try again. -1: err. */
 int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, const struct kafka_record *record,
 	struct error *err);

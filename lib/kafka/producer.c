@@ -13,6 +13,7 @@
 #include "lib/kafka/client.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct kafka_producer {
 	void *context;
 	struct kafka_topic *topics;
 	uint64_t pending; /* taken and not reported */
+	size_t pending_bytes, bytes_max;
 	uint64_t reported;
 	int fd;
 	bool unpushed; /* something was taken since the last kafka_producer_push() */
@@ -73,7 +75,7 @@ static void break_fatally(struct kafka_producer *producer)
 	(void)client_error(&producer->client, code, detail, &producer->why, "kafka producer ended by a fatal error");
 }
 
-/* ---- librdkafka's callbacks: only ever from within rd_kafka_poll() and rd_kafka_flush(), so in the caller's thread ---- */
+/* ---- librdkafka's callbacks: only from within rd_kafka_poll() and rd_kafka_flush(), so in the caller's thread ---- */
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *context)
 {
@@ -83,6 +85,7 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *c
 	if (producer->broken)
 		return;
 	producer->pending--;
+	producer->pending_bytes -= message->key_len + message->len;
 	producer->reported++;
 	switch (message->err) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:
@@ -129,6 +132,7 @@ int kafka_producer_new(const struct kafka_config *config, kafka_delivered *deliv
 		return error_set(err, ERROR_RETRY, "out of memory for a kafka producer");
 	producer->delivered = delivered;
 	producer->context = context;
+	producer->bytes_max = SIZE_MAX;
 	producer->fd = client_fd_new(err);
 	if (producer->fd < 0 || client_open(&producer->client, CLIENT_PRODUCER, config, NULL, 0, set_callbacks, producer, err) < 0) {
 		kafka_producer_free(producer);
@@ -221,19 +225,29 @@ static rd_kafka_resp_err_t produce_plain(struct kafka_topic *topic, const struct
 	return rd_kafka_last_error();
 }
 
+void kafka_producer_limit(struct kafka_producer *producer, size_t bytes)
+{
+	producer->bytes_max = bytes;
+}
+
 int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, const struct kafka_record *record,
 	struct error *err)
 {
+	size_t size = record->key_len + record->value_len;
 	rd_kafka_resp_err_t code;
 
 	if (producer->broken)
 		return report_broken(producer, err);
 	if (record->header_count > HEADERS_MAX)
-		return error_set(err, ERROR_BUG, "record for topic \"%s\" has %zu headers", topic->name, record->header_count);
+		return error_set(err, ERROR_BUG, "record for topic \"%s\" has %zu headers", topic->name,
+			record->header_count);
+	if (producer->pending > 0 && producer->pending_bytes + size > producer->bytes_max)
+		return 0;
 	code = record->header_count == 0 ? produce_plain(topic, record) : produce_with_headers(producer, topic, record);
 	switch (code) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:
 		producer->pending++;
+		producer->pending_bytes += size;
 		producer->unpushed = true;
 		return 1;
 	case RD_KAFKA_RESP_ERR__QUEUE_FULL:
@@ -308,11 +322,11 @@ int kafka_producer_flush(struct kafka_producer *producer, int timeout_ms)
 	while (producer->pending > 0) {
 		int64_t left_ms = (end - clock_monotonic_us() + 999) / 1000;
 
-		if (left_ms < 0)
-			left_ms = 0;
 		if (left_ms > 0)
 			kafka_producer_push(producer);
-		if (kafka_producer_poll(producer, left_ms > 10 ? 10 : (int)left_ms, NULL) < 0 || left_ms == 0)
+		if (producer->pending == 0 ||
+			kafka_producer_poll(producer, left_ms > 10 ? 10 : left_ms > 0 ? (int)left_ms : 0, NULL) < 0 ||
+			left_ms <= 0)
 			break;
 	}
 	return producer->pending > INT32_MAX ? INT32_MAX : (int)producer->pending;

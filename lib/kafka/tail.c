@@ -30,15 +30,15 @@ int kafka_reader_open(const struct kafka_config *config, struct kafka_reader **r
 		{ "queued.min.messages", "4096" },
 		{ "max.partition.fetch.bytes", "2097152" },
 		{ "fetch.max.bytes", "2097152" },
-		/* the request that is under way when a range ends holds up the next one (12 ms a range with 10, 2 with 1) */
+		/* the request under way when a range ends holds up the next one: 12 ms a range with 10, 3 with 1 */
 		{ "fetch.wait.max.ms", "1" },
 	};
 	struct kafka_reader *reader = calloc(1, sizeof *reader);
 
 	if (reader == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for a kafka reader");
-	if (client_open(&reader->client, CLIENT_READER, config, settings, sizeof settings / sizeof settings[0], NULL, NULL,
-		    err) < 0) {
+	if (client_open(&reader->client, CLIENT_READER, config, settings, sizeof settings / sizeof settings[0], NULL,
+		    NULL, err) < 0) {
 		free(reader);
 		return -1;
 	}
@@ -81,7 +81,8 @@ static int range_open(struct range *range, struct kafka_reader *reader, const ch
 		CLIENT_TIMEOUT_MS);
 	client_serve(&reader->client);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return client_error(&reader->client, code, NULL, err, "end of topic \"%s\" partition %d", topic, partition);
+		return client_error(&reader->client, code, NULL, err, "end of topic \"%s\" partition %d", topic,
+			partition);
 	range->rkt = rd_kafka_topic_new(reader->client.rk, topic, NULL);
 	if (range->rkt == NULL)
 		return client_error(&reader->client, rd_kafka_last_error(), NULL, err, "topic \"%s\"", topic);
@@ -105,8 +106,8 @@ static int range_step(struct range *range, int64_t *expected, range_take *take, 
 
 	client_serve(client);
 	if (rkm == NULL)
-		return client_error(client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err, "reading topic \"%s\" partition %d",
-			range->topic, range->partition);
+		return client_error(client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err,
+			"reading topic \"%s\" partition %d", range->topic, range->partition);
 	code = rkm->err;
 	offset = rkm->offset;
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -253,8 +254,8 @@ int kafka_reader_all(struct kafka_reader *reader, const char *topic, int partiti
 		return -1;
 	if (from > range.high) {
 		range_close(&range);
-		(void)error_set(err, ERROR_GAP, "topic \"%s\" partition %d ends at offset %" PRId64 ", before %" PRId64, topic,
-			partition, range.high, from);
+		(void)error_set(err, ERROR_GAP, "topic \"%s\" partition %d ends at offset %" PRId64 ", before %" PRId64,
+			topic, partition, range.high, from);
 		return error_hint(err, "the topic was deleted and made anew, or its broker lost records");
 	}
 	rc = range_read(&range, from > range.low ? from : range.low, visit_one, &visitor, err);

@@ -22,7 +22,7 @@
 
 #define TOPIC "_schemas"
 #define RECORD_MAX (8 * 1024 * 1024)
-#define ATTEMPTS 10
+#define REGISTER_TIMEOUT_US 10000000 /* as long as others are faster each time */
 #define WRITE_TIMEOUT_MS 10000
 #define FRESH_US 100000
 #define READ_PERIOD_US 1000000 /* between two looks for an id that nobody registered */
@@ -85,7 +85,8 @@ static void on_delivered(void *context, uint64_t token, const struct error *err)
 
 static int write_bytes(struct registry *registry, const struct buf *key, const struct buf *value, struct error *err)
 {
-	struct kafka_record record = { .key = key->data, .key_len = key->len, .value = value->data, .value_len = value->len };
+	struct kafka_record record = { .key = key->data, .key_len = key->len, .value = value->data,
+		.value_len = value->len };
 	struct kafka_topic *topic;
 	int left;
 
@@ -134,7 +135,7 @@ static int write_record(struct registry *registry, const char *subject, int32_t 
 	return rc;
 }
 
-/* The first contested version, copied, and its subject's name, which lives as long as the store; NULL if there is none. */
+/* The first contested version, copied, and its subject's name, which lives as long as the store; NULL: none. */
 static const char *find_contested(struct registry *registry, struct version *ret_version)
 {
 	struct subject *subject, *next;
@@ -161,8 +162,8 @@ static int settle(struct registry *registry, struct error *err)
 	const char *name;
 
 	while (!registry->read_only && (name = find_contested(registry, &version)) != NULL) {
-		if (write_record(registry, name, version.number, version.schema->id, version.schema->text, version.deleted,
-			    err) < 0 || read_on(registry, err) < 0)
+		if (write_record(registry, name, version.number, version.schema->id, version.schema->text,
+			    version.deleted, err) < 0 || read_on(registry, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -193,23 +194,25 @@ static int32_t find_id(struct registry *registry, const char *name, const char *
 static int get_id(void *context, const char *subject, const char *schema, int32_t *ret_id, struct error *err)
 {
 	struct registry *registry = context;
+	int64_t end = clock_monotonic_us() + REGISTER_TIMEOUT_US;
 	int32_t version, id, found = find_id(registry, subject, schema, &version, &id);
 
-	for (int attempt = 0; found == 0 && attempt <= ATTEMPTS; attempt++) {
+	for (int32_t attempt = 0; found == 0; attempt++) {
 		/* what was read a moment ago need not be read again: the reading after the write decides */
 		if (attempt == 0 && clock_monotonic_us() - registry->read_us < FRESH_US && !registry->read_only)
 			continue;
+		if (attempt > 0 && clock_monotonic_us() > end)
+			return error_set(err, ERROR_RETRY, "subject \"%s\": others took the id %" PRId32 " times", subject,
+				attempt - 1);
 		if (attempt > 0 && write_record(registry, subject, version, id, schema, false, err) < 0)
 			return -1;
 		if (read_on(registry, err) < 0 || settle(registry, err) < 0)
 			return -1;
 		found = find_id(registry, subject, schema, &version, &id);
 		if (found == 0 && registry->read_only)
-			return error_set(err, ERROR_CONFIG, "subject \"%s\" does not have the schema, and this agent does not write it",
-				subject);
+			return error_set(err, ERROR_CONFIG,
+				"subject \"%s\" does not have the schema, and this agent does not write it", subject);
 	}
-	if (found == 0)
-		return error_set(err, ERROR_RETRY, "subject \"%s\": others took the id %d times", subject, ATTEMPTS);
 	*ret_id = found;
 	return 0;
 }
@@ -300,7 +303,8 @@ static int prepare_topic(const struct kafka_config *config, int replication_fact
 		return error_hint(err, "the capture agent creates it when it first runs");
 	}
 	if (partitions != 1)
-		return error_set(err, ERROR_CONFIG, "topic \"" TOPIC "\" has %d partitions, a registry needs exactly 1", partitions);
+		return error_set(err, ERROR_CONFIG, "topic \"" TOPIC "\" has %d partitions, a registry needs exactly 1",
+			partitions);
 	return 0;
 }
 

@@ -212,7 +212,8 @@ static void print_exit_status(FILE *out)
 		{ 69, "An agent of this name is already running." },
 		{ 70, "An invariant does not hold: a bug. Please report it with the log." },
 		{ 75, "The agent was stopped before everything under way was finished. Nothing is lost." },
-		{ 78, "The configuration, a grant or a table's shape is wrong; a person has to change something." },
+		{ 78, "The configuration, a grant or a table's shape was wrong when the agent started; a person has to change "
+		      "something." },
 	};
 
 	(void)fputs(".SH EXIT STATUS\nThe codes are those of sysexits.h.\n", out);
@@ -222,8 +223,8 @@ static void print_exit_status(FILE *out)
 	}
 	(void)fputs(".PP\n", out);
 	print_prose("What may pass by itself (a connection, a deadlock) is tried again for ever. An event that cannot "
-		    "be handled and a gap in the log put the agent into the state \"failed\": it stays up and shows "
-		    "the reason until POST /v1/resume.",
+		    "be handled, a gap in the log, and a table or grant that is changed under a running agent put it into "
+		    "the state \"failed\": it stays up and shows the reason until POST /v1/resume.",
 		out);
 }
 

@@ -1,12 +1,21 @@
 """End-to-end tests: three real servers for the whole session; each test has databases, a topic prefix and agents of its own."""
 import itertools
 import os
+import signal
+import time
 
 import pytest
 
-from harness import Stack, config
+from harness import Stack, config, wait_until
 
 NUMBERS = itertools.count(1)
+# What a test may do to an agent on purpose: it is then no failure that the agent is gone.
+ENDED_ON_PURPOSE = (0, -signal.SIGTERM, -signal.SIGKILL)
+LOOK_EVERY_SECONDS = 0.5
+
+
+class AgentStopped(Exception):
+    """What is waited for can not come: an agent of the pipe has failed or ended.  No AssertionError, so that no wait takes it for "not yet"."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +34,7 @@ class Pipe:
         self.source, self.target, self.kafka = servers.source, servers.target, servers.crm_kafka
         self.prefix = self.dbname = f"t{self.number}"
         self.capture = self.apply = None
+        self.run_directory = str(stack.directory / "run")
         for server in (self.source, self.target):
             server.createdb(self.dbname)
 
@@ -40,12 +50,12 @@ class Pipe:
 
     def capture_config(self, **more):
         settings = {"slot_name": f"slot_{self.dbname}", "publication_name": "p", "publication_create": "filtered",
-                    "heartbeat_interval": "1s", "name": f"c{self.number}", **more}
+                    "heartbeat_interval": "1s", "run_directory": self.run_directory, "name": f"c{self.number}", **more}
         return config.capture_config(self.source, self.kafka, topic_prefix=self.prefix, dbname=self.dbname,
                                      **settings)
 
     def apply_config(self, **more):
-        settings = {"heartbeat_interval": "1s", "name": f"a{self.number}", **more}
+        settings = {"heartbeat_interval": "1s", "run_directory": self.run_directory, "name": f"a{self.number}", **more}
         return config.apply_config(self.target, self.kafka, topic_prefix=self.prefix, dbname=self.dbname, **settings)
 
     def make_capture(self, **more):
@@ -66,13 +76,51 @@ class Pipe:
     def rows(self, server, table, order="1"):
         return server.query(f"SELECT t::text FROM {table} t ORDER BY {order}", dbname=self.dbname)
 
+    def look_at_agents(self):
+        """Raises AgentStopped with an agent's error if it ended by itself, or is seen failed twice (a resume may be under way)."""
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + LOOK_EVERY_SECONDS
+        failed = set()
+        for agent in (self.capture, self.apply):
+            if agent is None or agent.process is None:
+                continue
+            if not agent.running:
+                if agent.returncode not in ENDED_ON_PURPOSE:
+                    raise AgentStopped(f"{agent.name} ended with status {agent.returncode}:\n{agent.log_text()[-4000:]}")
+                continue
+            try:
+                status = agent.status()
+            except (OSError, ValueError):
+                continue
+            if status["state"] == "failed":
+                if agent in self.failed_before:
+                    raise AgentStopped(f"{agent.name} has failed: {status['error']}")
+                failed.add(agent)
+        self.failed_before = failed
+
+    def wait_until(self, condition, timeout=30, what="the condition"):
+        """harness.wait_until() that ends at once, with its error, when an agent has failed or is gone."""
+        def reached():
+            value = condition()
+            if not value:
+                self.look_at_agents()
+            return value
+        return wait_until(reached, timeout, what)
+
+    def wait_target(self, sql, wanted, timeout=30):
+        """Waits until a query of the target gives this value."""
+        try:
+            self.wait_until(lambda: self.target.value(sql, dbname=self.dbname) == wanted, timeout, f"the target: {sql}")
+        except AssertionError:
+            assert self.target.value(sql, dbname=self.dbname) == wanted
+
     def wait_equal(self, table, target_table=None, timeout=30, order="1"):
         """Waits until the target's table has exactly the source's rows; returns them."""
         wanted = self.rows(self.source, table, order)
-        from harness import wait_until
         try:
-            wait_until(lambda: self.rows(self.target, target_table or table, order) == wanted, timeout,
-                       f"{table} to be equal")
+            self.wait_until(lambda: self.rows(self.target, target_table or table, order) == wanted, timeout,
+                            f"{table} to be equal")
         except AssertionError:
             assert self.rows(self.target, target_table or table, order) == wanted
         return wanted
@@ -94,7 +142,6 @@ def pipe(tmp_path_factory, servers, request):
             stack.keep = True
     pipe.source.execute(f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '{pipe.dbname}'"
                         " AND active_pid IS NOT NULL")
-    from harness import wait_until
     wait_until(lambda: not pipe.source.query("SELECT 1 FROM pg_replication_slots WHERE active AND database = %s",
                                              (pipe.dbname,)), 10, "slots to be free")
     pipe.source.execute(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{pipe.dbname}'")

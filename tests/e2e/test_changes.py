@@ -111,7 +111,7 @@ def test_mapping_of_tables_and_columns(pipe):
     pipe.at_source("BEGIN; INSERT INTO hidden VALUES (1); INSERT INTO a VALUES (1, 'n', 'S', 2); INSERT INTO b VALUES (7);"
                    " INSERT INTO hidden VALUES (2); UPDATE a SET n = 3; COMMIT; INSERT INTO hidden VALUES (3);"
                    " INSERT INTO b VALUES (8)")
-    pipe.target.wait_value("SELECT count(*) FROM crm.b", 2, dbname=pipe.dbname)
+    pipe.wait_target("SELECT count(*) FROM crm.b", 2)
     assert pipe.rows(pipe.target, "crm.x") == [("(1,n,3)",)]
 
 
@@ -120,7 +120,7 @@ def test_a_row_of_twenty_megabytes(pipe):
     pipe.start()
     pipe.at_source("INSERT INTO c SELECT 1, string_agg(sha256(n::text::bytea), '') FROM generate_series(1, 20 * 32768) n")
     sql = "SELECT coalesce(max(md5(v)), '') FROM c"
-    pipe.target.wait_value(sql, pipe.source.value(sql, dbname=pipe.dbname), timeout=60, dbname=pipe.dbname)
+    pipe.wait_target(sql, pipe.source.value(sql, dbname=pipe.dbname), timeout=60)
 
 
 def test_a_large_transaction_is_atomic_and_memory_stays_small(pipe):
@@ -132,7 +132,7 @@ def test_a_large_transaction_is_atomic_and_memory_stays_small(pipe):
     def complete():
         seen.add(pipe.target.value("SELECT count(*) FROM c", dbname=pipe.dbname))
         return 300000 in seen
-    wait_until(complete, 120, "the large transaction")
+    pipe.wait_until(complete, 120, "the large transaction")
     assert seen <= {0, 300000}, "a reader saw a part of the transaction"
     for agent in (pipe.capture, pipe.apply):
         assert agent.peak_rss_bytes() < 64 * 2**20 or "asan" in str(agent.bindir), agent.peak_rss_bytes()

@@ -76,6 +76,48 @@ def test_target_table_missing(pipe):
     ends_with(pipe.apply, 78, "public.c")
 
 
+def test_target_column_missing(pipe):
+    pipe.at_source("CREATE TABLE c (id integer PRIMARY KEY, v text)")
+    pipe.at_target("CREATE TABLE c (id integer PRIMARY KEY)")
+    pipe.make_capture().start()
+    pipe.capture.wait_state("streaming")
+    pipe.at_source("INSERT INTO c VALUES (1, 'a')")
+    pipe.make_apply()
+    ends_with(pipe.apply, 78, "public.c", "column v")
+
+
+def test_a_column_dropped_under_a_running_agent_is_a_state(pipe):
+    pipe.both("CREATE TABLE c (id integer PRIMARY KEY, v text)")
+    pipe.start()
+    pipe.at_source("INSERT INTO c VALUES (1, 'a')")
+    pipe.wait_equal("c")
+    pipe.at_target("ALTER TABLE c DROP COLUMN v")
+    pipe.at_source("INSERT INTO c VALUES (2, 'b')")
+    status = pipe.apply.wait_state("failed", timeout=30)
+    assert status["error"]["class"] == "config", status["error"]
+    assert "public.c" in status["error"]["text"] and "column v" in status["error"]["text"], status["error"]
+    pipe.apply.post("/v1/resume")
+    pipe.apply.wait_status(lambda status: status["state"] == "failed" and status["uptime_seconds"] > 0)
+    assert pipe.apply.running
+    pipe.at_target("ALTER TABLE c ADD COLUMN v text; UPDATE c SET v = 'a'")
+    pipe.apply.post("/v1/resume")
+    pipe.wait_equal("c")
+
+
+def test_a_table_missing_at_the_target_in_mid_stream_is_a_state(pipe):
+    pipe.both("CREATE TABLE c (id integer PRIMARY KEY)")
+    pipe.at_source("CREATE TABLE d (id integer PRIMARY KEY)")
+    pipe.start()
+    pipe.at_source("INSERT INTO c VALUES (1)")
+    pipe.wait_equal("c")
+    pipe.at_source("INSERT INTO d VALUES (1)")
+    status = pipe.apply.wait_state("failed", timeout=30)
+    assert status["error"]["class"] == "config" and "public.d" in status["error"]["text"], status["error"]
+    pipe.at_target("CREATE TABLE d (id integer PRIMARY KEY)")
+    pipe.apply.post("/v1/resume")
+    pipe.wait_equal("d")
+
+
 def test_a_row_the_target_refuses_stops_apply_and_resume_goes_on(pipe):
     pipe.both("CREATE TABLE c (id integer PRIMARY KEY, v text)")
     pipe.start()
@@ -116,7 +158,8 @@ BROKEN = [
 @pytest.mark.parametrize("line,words", [(b[0], b[1:]) for b in BROKEN], ids=[b[0][:20] for b in BROKEN])
 def test_broken_configuration(pipe, tmp_path, line, words):
     path = tmp_path / "broken.conf"
-    path.write_text(pipe.capture_config().replace("heartbeat_interval = \"1s\";\n", "") + line + "\n")
+    good = pipe.capture_config(heartbeat_interval=None, log_level=None)
+    path.write_text(good + line + "\n")
     done = subprocess.run([find_agent("tailrace-capture"), "-c", path, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 78, done
     for word in words:
@@ -141,7 +184,7 @@ def test_no_secret_is_seen_anywhere(pipe):
             assert secret.encode() not in cmdline.read()
         shown = subprocess.run([find_agent(agent.program), "-c", agent.config_file, "--print-config"], capture_output=True,
                                text=True, check=True).stdout
-        for text in (agent.log_text(), str(agent.status()), agent.metrics(), shown):
+        for text in (agent.log_text(), str(agent.status()), agent.get("/metrics"), shown):
             assert secret not in text
         assert "********" in shown
     wait_until(lambda: pipe.apply.status()["totals"]["transactions"] >= 1, 10, "figures")

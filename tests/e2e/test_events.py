@@ -67,6 +67,6 @@ def test_heartbeat_position_and_the_registry_are_readable(pipe):
     assert key["serverName"] == pipe.prefix and value["ts_ms"] > 0
     assert read(pipe, "position")[-1][1]["confirmed"] > 0
     schema_id = int.from_bytes(pipe.kafka.read_topic(f"{pipe.prefix}.public.c")[0].value()[1:5], "big")
-    answer = json.loads(pipe.capture.request("GET", f"/schemas/ids/{schema_id}")[1])
+    answer = json.loads(pipe.capture.request("GET", f"/schemas/ids/{schema_id}")[2])
     assert json.loads(answer["schema"])["name"] == "Envelope"
-    assert f"{pipe.prefix}.public.c-value" in json.loads(pipe.capture.request("GET", "/subjects")[1])
+    assert f"{pipe.prefix}.public.c-value" in json.loads(pipe.capture.request("GET", "/subjects")[2])

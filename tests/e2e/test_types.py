@@ -100,7 +100,7 @@ def types_pipe(tmp_path_factory, servers):
             pipe.at_source(f"UPDATE {table} SET w = NULL WHERE id = 1000 OR id = 0")
             pipe.at_source(f"DELETE FROM {table} WHERE id = 1001")
         pipe.at_source("INSERT INTO done VALUES (1)")
-        pipe.target.wait_value("SELECT count(*) FROM done", 1, timeout=60, dbname=pipe.dbname)
+        pipe.wait_target("SELECT count(*) FROM done", 1, timeout=60)
         yield pipe
 
 

@@ -343,6 +343,10 @@ int32_t kafka_partition(const void *key, size_t key_len, int32_t partitions)
 	return key == NULL ? 0 : (int32_t)(hash % (uint32_t)partitions);
 }
 
+void kafka_producer_limit(struct kafka_producer *producer, size_t bytes)
+{
+}
+
 int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, const struct kafka_record *record,
 	struct error *err)
 {

@@ -13,7 +13,7 @@ enum play {
 	PLAY_STREAM, /* runs until something else is wanted */
 	PLAY_RETRY,  /* ERROR_RETRY at once */
 	PLAY_DATA,   /* ERROR_DATA after it has run */
-	PLAY_CONFIG,
+	PLAY_CONFIG, /* ERROR_CONFIG at once */
 	PLAY_BUG,
 	PLAY_RETURN,     /* ends by itself */
 	PLAY_HANG,       /* runs and never looks at what is wanted */

@@ -162,6 +162,27 @@ static void failed_waits_for_a_person(void **state)
 	assert_int_equal(count(fixture_read("log"), "ERROR"), 2);
 }
 
+/* What is wrong before the agent first runs ends it; the same later is a state, also when a resume meets it again. */
+static void a_configuration_gone_wrong_later_waits_for_a_person(void **state)
+{
+	const char *body;
+	pid_t pid = fixture_start_agent();
+
+	(void)fixture_await("/v1/status", "\"state\":\"streaming\"");
+	fixture_play(PLAY_CONFIG);
+	body = fixture_await("/v1/status", "\"state\":\"failed\"");
+	assert_contains(body, "\"error\":{\"class\":\"config\",\"text\":\"no such slot\"");
+	assert_contains(fixture_read("log"), "waiting for resume, or for a restart");
+	assert_int_equal(post("/v1/resume"), 202);
+	for (int i = 0; i < 500 && fixture_runs() < 3; i++)
+		(void)nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+	(void)fixture_await("/v1/status", "\"state\":\"failed\"");
+	fixture_play(PLAY_STREAM);
+	assert_int_equal(post("/v1/resume"), 202);
+	(void)fixture_await("/v1/status", "\"state\":\"streaming\"");
+	stop(pid, EX_OK);
+}
+
 static void retries_with_one_line_for_the_same_error(void **state)
 {
 	pid_t pid;
@@ -379,6 +400,7 @@ int main(void)
 		TEST(routes_answer_as_http_wants_it),
 		TEST(pause_and_resume),
 		TEST(failed_waits_for_a_person),
+		TEST(a_configuration_gone_wrong_later_waits_for_a_person),
 		TEST(retries_with_one_line_for_the_same_error),
 		TEST(stop_while_waiting),
 		TEST(an_interrupted_drain_is_no_failure),

@@ -767,7 +767,7 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 	} cases[] = {
 		{ "SELECT 1", "target table t.t is missing" },
 		{ "CREATE VIEW t.t AS SELECT 1 AS id, ''::text AS v", "target t.t is not a table" },
-		{ "CREATE TABLE t.t (id int PRIMARY KEY, w text)", "target table t.t has no column v" },
+		{ "CREATE TABLE t.t (id int PRIMARY KEY, w text)", "target table t.t has no column \"v\"" },
 		{ "CREATE TABLE t.t (id int PRIMARY KEY, v int)",
 			"column v of target table t.t is integer, which does not hold every value of the source's text" },
 		{ "CREATE TABLE t.t (id smallint PRIMARY KEY, v text)",

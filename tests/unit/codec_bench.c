@@ -63,12 +63,15 @@ int main(int argc, char **argv)
 	struct change chg = { .op = CHANGE_INSERT, .table = &customer_table, .after = customer_row, .lsn = 23456789 };
 	struct encoder_table *et = NULL;
 	struct codec_pair pair;
+	double ns;
 
 	codec_pair_open(&pair);
 	expect_ok(encoder_table_new(pair.encoder, &customer_table, &et, &pair.err), &pair.err);
 	(void)encode(&pair, et, &chg, rounds / 10 + 1);
-	printf("encoder_change %7.0f ns, %zu bytes\n", encode(&pair, et, &chg, rounds), pair.value.len);
-	printf("encoder_key    %7.0f ns, %zu bytes\n", encode_keys(&pair, et, &chg, rounds), pair.key.len);
+	ns = encode(&pair, et, &chg, rounds);
+	printf("encoder_change %7.0f ns, %zu bytes\n", ns, pair.value.len);
+	ns = encode_keys(&pair, et, &chg, rounds);
+	printf("encoder_key    %7.0f ns, %zu bytes\n", ns, pair.key.len);
 	(void)decode(&pair, rounds / 10 + 1);
 	printf("decoder_event  %7.0f ns\n", decode(&pair, rounds));
 	encoder_table_free(et);
