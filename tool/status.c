@@ -97,9 +97,12 @@ static void print_row(const json_t *status)
 	print_number(json_object_get(late, "p99"), 8, 1);
 	print_bytes(json_object_get(memory, "resident_bytes"));
 	(void)printf("\n");
-	if (json_is_object(error))
-		(void)printf("  %s: %s\n    hint: %s\n", json_string_value(json_object_get(error, "class")),
-			json_string_value(json_object_get(error, "text")), json_string_value(json_object_get(error, "hint")));
+	if (!json_is_object(error))
+		return;
+	(void)printf("  %s: %s\n", json_string_value(json_object_get(error, "class")),
+		json_string_value(json_object_get(error, "text")));
+	if (json_is_string(json_object_get(error, "hint")))
+		(void)printf("    hint: %s\n", json_string_value(json_object_get(error, "hint")));
 }
 
 /* One round over all agents; *ret_ready: all of them are. */

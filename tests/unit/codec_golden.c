@@ -4,11 +4,13 @@
  *
  * The version of the program stands in each event; in the recording it is written as "VERSION".
  */
+#include <jansson.h>
 #include <stdio.h>
 
 #include "config.h"
 
 #include "lib/codec/avro.h"
+#include "lib/codec/schema.h"
 #include "tests/unit/codec_golden_vectors.h"
 #include "tests/unit/codec_support.h"
 
@@ -266,12 +268,37 @@ static void test_marks(void **state)
 	codec_pair_close(&pair);
 }
 
+/* The files in schemas/ say what the program writes. TAILRACE_SCHEMAS names a folder: writes them there instead. */
+static void test_schema_files(void **state)
+{
+	const char *top = getenv("TOP_SRCDIR"), *folder = getenv("TAILRACE_SCHEMAS");
+	char path[4096];
+
+	for (int i = 0; i < SCHEMA_FIXED_COUNT; i++) {
+		json_t *expected = json_loads(schema_fixed((enum schema_fixed)i), 0, NULL), *file;
+
+		assert_non_null(expected);
+		if (folder != NULL) {
+			(void)snprintf(path, sizeof path, "%s/%s", folder, schema_fixed_file((enum schema_fixed)i));
+			assert_int_equal(json_dump_file(expected, path, JSON_INDENT(2)), 0);
+		} else {
+			(void)snprintf(path, sizeof path, "%s/schemas/%s", top == NULL ? "." : top, schema_fixed_file((enum schema_fixed)i));
+			file = json_load_file(path, 0, NULL);
+			if (!json_equal(file, expected))
+				fail_msg("schemas/%s is not what is registered", schema_fixed_file((enum schema_fixed)i));
+			json_decref(file);
+		}
+		json_decref(expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_schemas),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_schema_files),
 	};
 
 	if (recording()) {
