@@ -5,7 +5,7 @@
  *   1. read what Kafka has of this source; it decides whether a slot may be made
  *   2. open the source, start its stream: from here on the log is ours alone
  *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop
- *   4. record the position under a new epoch and wait until that is durable
+ *   4. make the topics of the tables that are known, record the position under a new epoch and wait until that is durable
  * Then, until told otherwise:
  *   5. serve the producer: delivery reports count transactions down
  *   6. take out the transactions that are durable, oldest first: they move the position
@@ -199,8 +199,8 @@ static int new_producer(struct pipeline *pl, struct error *err)
 {
 	const struct capture_settings *settings = pl->settings;
 	struct kafka_config config = pl->kafka;
-	const char **properties = calloc(config.property_count + 2, sizeof *properties);
-	char queue[64], largest[64];
+	const char **properties = calloc(config.property_count + 3, sizeof *properties);
+	char queue[64], records[64], largest[64];
 	int result;
 
 	if (properties == NULL)
@@ -209,12 +209,15 @@ static int new_producer(struct pipeline *pl, struct error *err)
 	(void)snprintf(queue, sizeof queue, "queue.buffering.max.kbytes=%" PRId64,
 		settings->queue_size / 1024 + (int64_t)(PRODUCE_MESSAGE_MAX / 1024));
 	(void)snprintf(largest, sizeof largest, "message.max.bytes=%zu", PRODUCE_MESSAGE_MAX);
+	(void)snprintf(records, sizeof records, "queue.buffering.max.messages=%" PRId64,
+		settings->queue_size / QUEUE_BYTES_A_RECORD);
 	properties[0] = queue;
-	properties[1] = largest;
+	properties[1] = records;
+	properties[2] = largest;
 	for (size_t i = 0; i < config.property_count; i++)
-		properties[i + 2] = config.properties[i];
+		properties[i + 3] = config.properties[i];
 	config.properties = properties;
-	config.property_count += 2;
+	config.property_count += 3;
 	result = kafka_producer_new(&config, delivered, pl, &pl->producer, err);
 	if (result == 0)
 		kafka_producer_limit(pl->producer, (size_t)settings->queue_size);
@@ -300,6 +303,20 @@ static int record_first(struct pipeline *pl, struct error *err)
 	return done < 0 ? -1 : 0;
 }
 
+static int expect_table(void *context, const char *schema, const char *name, struct error *err)
+{
+	return produce_expect(context, schema, name, err);
+}
+
+/* Only a courtesy to the readers: a topic that could not be made now is made, or the reason told, at its first event. */
+static void make_topics(struct pipeline *pl)
+{
+	struct error err = ERROR_INIT;
+
+	if (pl->ops->tables(pl->source, expect_table, pl->produce, &err) < 0 || produce_make_topics(pl->produce, &err) < 0)
+		log_error(&err, "topics were not made ahead of their first event");
+}
+
 static int start(struct pipeline *pl, struct error *err)
 {
 	struct resume_point point;
@@ -318,7 +335,10 @@ static int start(struct pipeline *pl, struct error *err)
 	if (resume_compare(&point, &log, &known, err) < 0)
 		return -1;
 	note_position(pl, &point, &known);
-	if (open_produce(pl, &known, err) < 0 || record_first(pl, err) < 0)
+	if (open_produce(pl, &known, err) < 0)
+		return -1;
+	make_topics(pl);
+	if (record_first(pl, err) < 0)
 		return -1;
 	log_info("capturing %s from slot \"%s\" at %s, last transaction %s, epoch %" PRIu64, pl->identity.log,
 		settings->slot_name, position_lsn_format(known.durable, at, sizeof at),

@@ -109,6 +109,16 @@ void produce_free(struct produce *produce)
 	free(produce);
 }
 
+int produce_expect(struct produce *produce, const char *schema, const char *name, struct error *err)
+{
+	return topics_expect(&produce->topics, schema, name, err);
+}
+
+int produce_make_topics(struct produce *produce, struct error *err)
+{
+	return topics_make(&produce->topics, err);
+}
+
 void produce_time(struct produce *produce, int64_t wall_us)
 {
 	produce->now_us = wall_us;

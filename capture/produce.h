@@ -87,6 +87,13 @@ struct produce_figures {
 int produce_new(const struct produce_config *config, struct produce **ret_produce, struct error *err);
 void produce_free(struct produce *produce);
 
+/*
+ * A table that may have events: produce_make_topics() creates its topic if it is missing. So the topics of all tables
+ * that are known at the start come at once, and who reads them does not have to begin anew at each table's first event.
+ */
+int produce_expect(struct produce *produce, const char *schema, const char *name, struct error *err);
+int produce_make_topics(struct produce *produce, struct error *err);
+
 /* Wall time for what is encoded next; once a batch is enough. */
 void produce_time(struct produce *produce, int64_t wall_us);
 

@@ -10,6 +10,9 @@
 
 #include "lib/base/buf.h"
 
+/* Of a topic's name before its length is checked: three names of the source or of the configuration. */
+#define NAME_ROOM ((size_t)4096)
+
 void topics_init(struct produce_topics *topics, const struct produce_config *config)
 {
 	memset(topics, 0, sizeof *topics);
@@ -33,6 +36,9 @@ void topics_release(struct produce_topics *topics)
 			encoder_table_free(topics->shapes[i].encoder);
 	for (size_t i = 0; i < topics->count; i++)
 		topic_free(topics->sorted[i]);
+	for (size_t i = 0; i < topics->expected_count; i++)
+		free(topics->expected[i]);
+	free(topics->expected);
 	free(topics->shapes);
 	free(topics->sorted);
 	memset(topics, 0, sizeof *topics);
@@ -84,16 +90,30 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 	return 0;
 }
 
+/* How a topic of events is made. */
+static struct kafka_topic_spec topic_spec(const struct produce_topics *topics, const char *name,
+	const char *const *settings)
+{
+	const struct produce_config *config = topics->config;
+
+	return (struct kafka_topic_spec){ name, config->partitions, config->replication_factor, settings, 1 };
+}
+
+static void largest_setting(char *out, size_t size)
+{
+	(void)snprintf(out, size, "max.message.bytes=%zu", PRODUCE_MESSAGE_MAX);
+}
+
 /* Finds or makes the topic in Kafka and reads its tails if it may hold what is read from the log now. */
 static int topic_meet(struct produce_topics *topics, struct produce_topic *topic, uint64_t commit, struct error *err)
 {
 	const struct produce_config *config = topics->config;
 	char largest[48];
 	const char *const settings[] = { largest };
-	struct kafka_topic_spec spec = { topic->name, config->partitions, config->replication_factor, settings, 1 };
+	struct kafka_topic_spec spec = topic_spec(topics, topic->name, settings);
 	int before;
 
-	(void)snprintf(largest, sizeof largest, "max.message.bytes=%zu", PRODUCE_MESSAGE_MAX);
+	largest_setting(largest, sizeof largest);
 	if (kafka_topic_partitions(config->admin, topic->name, &before, err) < 0)
 		return -1;
 	topic->partitions = before;
@@ -220,4 +240,80 @@ int topics_shape(struct produce_topics *topics, const struct table *table, uint6
 	shape->encoder = encoder;
 	*ret_shape = shape;
 	return 0;
+}
+
+/* ---- ahead of the first event ---- */
+
+int topics_expect(struct produce_topics *topics, const char *schema, const char *name, struct error *err)
+{
+	const struct table table = { .schema = schema, .name = name };
+	struct buf topic;
+	char **grown;
+
+	if (topics->expected_count == TOPICS_AHEAD_MAX)
+		return 0;
+	grown = reallocarray(topics->expected, topics->expected_count + 1, sizeof *grown);
+	if (grown == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for the names of topics");
+	topics->expected = grown;
+	buf_init(&topic, NAME_ROOM);
+	if (codec_topic_name(topics->config->prefix, &table, &topic, err) < 0) {
+		/* refused when an event of it comes */
+		error_clear(err);
+		buf_release(&topic);
+		return 0;
+	}
+	topics->expected[topics->expected_count] = buf_take(&topic);
+	if (topics->expected[topics->expected_count] == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for the names of topics");
+	topics->expected_count++;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Those that are missing among `there`, which is sorted. */
+static int make_missing(struct produce_topics *topics, char *const *there, size_t there_count, struct error *err)
+{
+	struct kafka_topic_spec *specs = calloc(topics->expected_count, sizeof *specs);
+	char largest[48];
+	const char *const settings[] = { largest };
+	size_t count = 0;
+	int rc;
+
+	if (specs == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for %zu topics", topics->expected_count);
+	largest_setting(largest, sizeof largest);
+	for (size_t i = 0; i < topics->expected_count; i++) {
+		char *const *name = &topics->expected[i];
+
+		/* two tables with one topic name: refused when the second has an event */
+		if (i > 0 && strcmp(*name, name[-1]) == 0)
+			continue;
+		if (bsearch(name, there, there_count, sizeof *there, compare_names) == NULL)
+			specs[count++] = topic_spec(topics, *name, settings);
+	}
+	rc = kafka_topics_create(topics->config->admin, specs, count, err);
+	free(specs);
+	return rc;
+}
+
+int topics_make(struct produce_topics *topics, struct error *err)
+{
+	char **there, prefix[PRODUCE_TOPIC_MAX];
+	size_t count;
+	int rc;
+
+	if (topics->expected_count == 0)
+		return 0;
+	(void)snprintf(prefix, sizeof prefix, "%s.", topics->config->prefix);
+	if (kafka_topics(topics->config->admin, prefix, &there, &count, err) < 0)
+		return -1;
+	qsort(topics->expected, topics->expected_count, sizeof *topics->expected, compare_names);
+	rc = make_missing(topics, there, count, err);
+	kafka_names_free(there, count);
+	return rc;
 }

@@ -15,6 +15,8 @@
 
 /* Most tables with events in one run. */
 #define TOPICS_MAX ((size_t)100000)
+/* Most topics that are made ahead of their first event: a database may have many tables that never change. */
+#define TOPICS_AHEAD_MAX ((size_t)1000)
 
 struct produce_topic {
 	struct kafka_topic *handle;
@@ -38,6 +40,8 @@ struct produce_topics {
 	size_t count, room;
 	struct produce_shape *shapes; /* by struct table's slot */
 	size_t shape_room;
+	char **expected; /* names of topics for topics_make() */
+	size_t expected_count;
 };
 
 void topics_init(struct produce_topics *topics, const struct produce_config *config);
@@ -48,5 +52,8 @@ void topics_release(struct produce_topics *topics);
  */
 int topics_shape(struct produce_topics *topics, const struct table *table, uint64_t commit,
 	struct produce_shape **ret_shape, struct error *err);
+/* As produce_expect() and produce_make_topics(). */
+int topics_expect(struct produce_topics *topics, const char *schema, const char *name, struct error *err);
+int topics_make(struct produce_topics *topics, struct error *err);
 
 #endif

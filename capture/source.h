@@ -57,6 +57,9 @@ struct source_identity {
 
 struct source;
 
+/* One table; names live for the call. */
+typedef int source_table_visit(void *context, const char *schema, const char *name, struct error *err);
+
 /* One thread; all required. */
 struct source_ops {
 	const char *connector; /* "postgresql" */
@@ -68,6 +71,8 @@ struct source_ops {
 	 * stands by), and head() is not older than this call.
 	 */
 	int (*start)(struct source *src, uint64_t from, struct error *err);
+	/* Visits each table whose changes may come, as far as is known now. The first error of visit ends it. */
+	int (*tables)(struct source *src, source_table_visit *visit, void *context, struct error *err);
 	/* Fills the item; SOURCE_NOTHING when it would wait. Sends due feedback and heartbeats by itself. */
 	int (*next)(struct source *src, struct source_item *ret_item, struct error *err);
 	/* Without reading: sends due feedback, which also keeps the server from giving us up (call it while Kafka takes nothing more). */

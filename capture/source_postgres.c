@@ -732,10 +732,16 @@ out:
 	return rc;
 }
 
+static int postgres_tables(struct source *src, source_table_visit *visit, void *context, struct error *err)
+{
+	return sql_ready(src, err) < 0 ? -1 : published_tables(&src->options, src->sql, visit, context, err);
+}
+
 const struct source_ops source_postgres = {
 	.connector = "postgresql",
 	.open = postgres_open,
 	.start = postgres_start,
+	.tables = postgres_tables,
 	.next = postgres_next,
 	.tend = postgres_tend,
 	.poll_fds = postgres_poll_fds,

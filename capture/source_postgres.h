@@ -51,6 +51,9 @@ int setup_head(const struct source_options *options, PGconn *sql, uint64_t *ret_
 /* ---- source_postgres_tables.c: the publication and its tables ---- */
 /* Makes or completes the publication as options say, checks that the wanted tables are in it and can be followed. */
 int setup_publication(const struct source_options *options, PGconn *sql, struct error *err);
+/* source.h's tables(). */
+int published_tables(const struct source_options *options, PGconn *sql, source_table_visit *visit, void *context,
+	struct error *err);
 
 /* ---- source_postgres_types.c: what the decoder asks ---- */
 struct catalogue {

@@ -309,3 +309,21 @@ int setup_publication(const struct source_options *options, PGconn *sql, struct 
 	PQclear(tables);
 	return rc;
 }
+
+int published_tables(const struct source_options *options, PGconn *sql, source_table_visit *visit, void *context,
+	struct error *err)
+{
+	PGresult *tables;
+	int rc = 0;
+
+	if (read_tables(options, sql, &tables, err) < 0)
+		return -1;
+	for (int row = 0; row < PQntuples(tables) && rc == 0; row++) {
+		const char *schema = PQgetvalue(tables, row, TABLE_SCHEMA), *name = PQgetvalue(tables, row, TABLE_NAME);
+
+		if (is_true(tables, row, TABLE_PUBLISHED) && is_listed(options, schema, name))
+			rc = visit(context, schema, name, err);
+	}
+	PQclear(tables);
+	return rc;
+}

@@ -16,10 +16,16 @@
 static int ask(struct catalogue *catalogue, const char *sql, const char *const *parameters, int count, const char *doing,
 	PGresult **ret_result, struct error *err)
 {
-	if (catalogue->ready(catalogue->context, err) < 0)
-		return -1;
-	return session_query(catalogue->options, *catalogue->sql, sql, parameters, count, SESSION_QUERY_US, doing, ret_result,
-		err);
+	/* The connection may have gone without our having noticed: then once more on a new one. */
+	for (int attempt = 0;; attempt++) {
+		if (catalogue->ready(catalogue->context, err) < 0)
+			return -1;
+		if (session_query(catalogue->options, *catalogue->sql, sql, parameters, count, SESSION_QUERY_US, doing,
+			    ret_result, err) == 0)
+			return 0;
+		if (attempt > 0 || PQstatus(*catalogue->sql) == CONNECTION_OK)
+			return -1;
+	}
 }
 
 static uint32_t number_of(const PGresult *result, int column)

@@ -3,6 +3,8 @@
  *
  *   - The first SIGTERM or SIGINT asks the pipeline to stop and sets the deadline; the second ends the process at once.
  *   - At the deadline the process ends, drained or not: who stops it gets an end within 10 s; nothing is lost by it.
+ *     An agent that was not running has nothing to drain: it need not sit out a time limit of a server that does not
+ *     answer, and ends with 0.
  *   - systemd's watchdog is fed as long as the main thread shows that it lives.
  */
 #include <errno.h>
@@ -22,12 +24,14 @@
 
 #define SECOND INT64_C(1000000)
 #define DRAIN_WITHIN (9 * SECOND)
+#define CONNECT_WITHIN (2 * SECOND)
 
 static struct {
 	pthread_t thread;
 	int signal_fd, stop_fd;
 	char socket_path[112];
 	int64_t deadline_us; /* 0: nobody asked to stop */
+	bool idle;           /* was not running when asked to stop */
 	int64_t watchdog_us, fed_us;
 } guard;
 
@@ -37,6 +41,13 @@ static void end_now(const char *why)
 	log_warning("%s; what was under way is done again after the next start", why);
 	(void)unlink(guard.socket_path);
 	_exit(EX_TEMPFAIL);
+}
+
+static void end_idle(void)
+{
+	agent_set_state(AGENT_STOPPED, "while connecting");
+	(void)unlink(guard.socket_path);
+	_exit(EX_OK);
 }
 
 static void take_signal(void)
@@ -51,16 +62,20 @@ static void take_signal(void)
 	}
 	if (guard.deadline_us != 0)
 		end_now("stopped by a second signal");
-	guard.deadline_us = clock_monotonic_us() + DRAIN_WITHIN;
+	guard.idle = !agent_is_running();
+	guard.deadline_us = clock_monotonic_us() + (guard.idle ? CONNECT_WITHIN : DRAIN_WITHIN);
 	process_notify("STOPPING=1");
-	agent_request_stop();
+	/* The state first: a main thread that sees the request may be done before this one comes to tell why. */
 	agent_set_state(AGENT_DRAINING, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	agent_request_stop();
 }
 
 static void tend(void)
 {
 	int64_t now = clock_monotonic_us();
 
+	if (guard.deadline_us != 0 && now >= guard.deadline_us && guard.idle)
+		end_idle();
 	if (guard.deadline_us != 0 && now >= guard.deadline_us)
 		end_now("not drained within 9 s");
 	agent_watch_beat();

@@ -31,6 +31,7 @@ bool agent_wait_request(uint64_t seen, int64_t timeout_us);
 void agent_keep_error(const struct error *err, bool again);
 /* How long the last run was in the running state, 0 if it never was. */
 int64_t agent_ran_us(void);
+bool agent_is_running(void);
 /* Has any run of this process been in the running state? */
 bool agent_has_run(void);
 

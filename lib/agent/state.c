@@ -292,6 +292,16 @@ int64_t agent_ran_us(void)
 	return ran;
 }
 
+bool agent_is_running(void)
+{
+	bool is_running;
+
+	pthread_mutex_lock(&agent.lock);
+	is_running = agent.state == AGENT_RUNNING;
+	pthread_mutex_unlock(&agent.lock);
+	return is_running;
+}
+
 bool agent_has_run(void)
 {
 	bool has_run;

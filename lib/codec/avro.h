@@ -87,7 +87,7 @@ static inline unsigned char *avro_put_optional_long(unsigned char *at, int64_t n
 	return avro_put_long(avro_put_branch(at, 1), number);
 }
 
-/* ---- reading: each returns false, with nothing moved that matters, when the bytes are not that or end too early ---- */
+/* ---- reading: each returns false when the bytes are not that or end too early ---- */
 struct avro_reader {
 	const unsigned char *at;
 	const unsigned char *end;
@@ -184,8 +184,9 @@ static inline bool avro_get_double(struct avro_reader *in, double *ret_number)
 }
 
 /*
- * The head of an array's or map's next block: its number of items, 0 at the end. Items take at least one byte each (empty ones
- * are treated elsewhere), so a count that the rest of the message cannot hold is refused here, before anything is allocated for it.
+ * The head of an array's or map's next block: its number of items, 0 at the end. Items take at least one byte each
+ * (empty ones are treated elsewhere), so a count that the rest of the message cannot hold is refused here, before
+ * anything is allocated for it.
  */
 static inline bool avro_get_block(struct avro_reader *in, size_t *ret_count)
 {

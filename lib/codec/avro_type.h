@@ -1,8 +1,8 @@
 /*
  * avro_type.h: an Avro schema's text as a graph of types, for reading what its writer wrote.
  *
- * Schemas come from a registry and may be foreign or hostile: depth, size and names are checked. Names refer to types, so the
- * graph may have circles; reading goes by the data and counts its depth.
+ * Schemas come from a registry and may be foreign or hostile: depth, size and names are checked. Names refer to
+ * types, so the graph may have circles; reading goes by the data and counts its depth.
  */
 #ifndef TAILRACE_CODEC_AVRO_TYPE_H
 #define TAILRACE_CODEC_AVRO_TYPE_H
@@ -39,14 +39,17 @@ struct avro_type {
 	const struct avro_type **members; /* types of fields or branches; [0]: of an array's items or a map's values */
 	const char **names;               /* of fields, or symbols */
 	const char *name;                 /* full name of a record, enum or fixed, or NULL */
-	/* Attributes. They belong to the struct json_t that avro_type_parse() gave: not to be touched once that is released. */
+	/*
+	 * Attributes. They belong to the struct json_t that avro_type_parse() gave: not to be touched once that is
+	 * released.
+	 */
 	const json_t *json;         /* NULL where the type is written as a plain name */
 	const json_t **fields_json; /* of a record */
 };
 
 /*
- * The graph is made in the arena. ret_json: for the attributes, json_decref() it when they are read. ERROR_DATA for a text
- * that is no schema.
+ * The graph is made in the arena. ret_json: for the attributes, json_decref() it when they are read. ERROR_DATA for
+ * a text that is no schema.
  */
 int avro_type_parse(const char *text, struct arena *arena, json_t **ret_json, const struct avro_type **ret_type,
 	struct error *err);

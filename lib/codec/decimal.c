@@ -1,9 +1,9 @@
 /*
  * decimal.c: see decimal.h.
  *
- * Long numbers: the text is read 18 digits at a time into little endian 64-bit limbs that stand in the output itself (number = number * 10^18 +
- * part), then turned round to big endian and negated. Back: 9 digits at a time by dividing 32-bit limbs by 10^9.
- * Both are quadratic in the length, which the written maximum keeps below a second.
+ * Long numbers: the text is read 18 digits at a time into little endian 64-bit limbs that stand in the output
+ * itself (number = number * 10^18 + part), then turned round to big endian and negated. Back: 9 digits at a time by
+ * dividing 32-bit limbs by 10^9. Both are quadratic in the length, which the written maximum keeps below a second.
  */
 #include "lib/codec/decimal.h"
 
@@ -197,7 +197,10 @@ size_t decimal_text_bound(size_t len, int scale)
 
 	if (len > DECIMAL_BYTES_MAX || zeros > DECIMAL_SCALE_MAX)
 		return 0;
-	/* log10(256) = 2.408; 12 more for the 9-digit and 4-byte roundings of the long way, its limbs stand behind the text. */
+	/*
+	 * log10(256) = 2.408; 12 more for the 9-digit and 4-byte roundings of the long way, its limbs stand behind the
+	 * text.
+	 */
 	return len * 5 / 2 + 12 + zeros + 3 + (len > 16 ? len + 8 : 0);
 }
 

@@ -1,7 +1,8 @@
 /*
  * decode_event.c: the bytes of an event -> a change.
  *
- * 1. The fields of the Envelope in the writer's order: rows go into arrays of the arena, `unchanged` and `exact` are only marked.
+ * 1. The fields of the Envelope in the writer's order: rows go into arrays of the arena, `unchanged` and `exact`
+ * are only marked.
  * 2. source names the table, hence the shape.
  * 3. `unchanged` and `exact` are laid over the rows: a column named there is null in its row.
  * 4. The parts are checked against the operation, and a delete's key columns are filled from the message key.
@@ -138,7 +139,10 @@ static int read_field(struct reading *reading, struct avro_reader *in, int targe
 
 /* ---- 3: unchanged, exact ---- */
 
-/* The value that "column" or "before:column" names; NULL and err. *io_hint: the names come in the order of the columns. */
+/*
+ * The value that "column" or "before:column" names; NULL and err. *io_hint: the names come in the order of the
+ * columns.
+ */
 static struct value *named_value(struct reading *reading, const char *name, size_t len, size_t *io_hint,
 	size_t *ret_column)
 {

@@ -1,6 +1,6 @@
 /*
- * decode_mark.c: messages that belong to no table: BEGIN and END of transactions, heartbeats, positions. By field name, so that a later
- * writer may add fields.
+ * decode_mark.c: messages that belong to no table: BEGIN and END of transactions, heartbeats, positions. By field
+ * name, so that a later writer may add fields.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /*
  * decode_plan.h: the writer's schema -> what to do with each byte. Inner part of the decoder.
  *
- * A plan is made once per schema id and kept as long as the decoder. It also rebuilds the table's shape: from connect.parameters that
- * the encoder wrote (schema.h), else from Debezium's names, else from Avro's logical types.
+ * A plan is made once per schema id and kept as long as the decoder. It also rebuilds the table's shape: from
+ * connect.parameters that the encoder wrote (schema.h), else from Debezium's names, else from Avro's logical types.
  */
 #ifndef TAILRACE_CODEC_DECODE_PLAN_H
 #define TAILRACE_CODEC_DECODE_PLAN_H

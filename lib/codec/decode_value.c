@@ -1,5 +1,6 @@
 /*
- * decode_value.c: see decode_value.h. The counterpart of encode_value.c; also reads what only other writers use (fixed, enum).
+ * decode_value.c: see decode_value.h. The counterpart of encode_value.c; also reads what only other writers use
+ * (fixed, enum).
  */
 #include "lib/codec/decode_value.h"
 

@@ -50,8 +50,8 @@ extern const char decode_malformed[];
 extern const char decode_no_memory[];
 
 /*
- * Reads one value; text and bytes stay in the message, other things go to the arena. false: *ret_reason, read on after
- * "column ...".
+ * Reads one value; text and bytes stay in the message, other things go to the arena. false: *ret_reason, read on
+ * after "column ...".
  */
 bool decode_value(struct avro_reader *in, const struct column_reader *reader, struct arena *arena,
 	struct value *ret_value, const char **ret_reason);

@@ -1,5 +1,6 @@
 /*
- * decoder.h: what decoder.c (plans), decode_event.c (changes and keys) and decode_mark.c (marks, heartbeats, positions) share. Public: codec.h.
+ * decoder.h: what decoder.c (plans), decode_event.c (changes and keys) and decode_mark.c (marks, heartbeats,
+ * positions) share. Public: codec.h.
  */
 #ifndef TAILRACE_CODEC_DECODER_H
 #define TAILRACE_CODEC_DECODER_H
@@ -79,7 +80,10 @@ struct decoder {
 int decoder_plan(struct decoder *decoder, struct avro_reader *in, enum plan_kind kind, const char *what,
 	struct plan **ret_plan, struct error *err);
 
-/* The shape for an event of this table. key_id: of the message's key, 0 without one; used for a foreign writer only. */
+/*
+ * The shape for an event of this table. key_id: of the message's key, 0 without one; used for a foreign writer
+ * only.
+ */
 int decoder_table(struct decoder *decoder, struct plan *plan, const char *schema, size_t schema_len, const char *name,
 	size_t name_len, int32_t key_id, const struct table **ret_table, struct error *err);
 

@@ -1,5 +1,6 @@
 /*
- * encode_value.c: see encode_value.h. One function per family of types; schema.c says which Avro type each column type has.
+ * encode_value.c: see encode_value.h. One function per family of types; schema.c says which Avro type each column
+ * type has.
  */
 #include "lib/codec/encode_value.h"
 
@@ -104,7 +105,9 @@ static unsigned char *encode_uint64(const struct value *val, unsigned char *at)
 	return at;
 }
 
-/* "12:34:56.789+02" -> "12:34:56.789+02:00": ISO wants the minutes of the offset, PostgreSQL leaves out zero ones. */
+/*
+ * "12:34:56.789+02" -> "12:34:56.789+02:00": ISO wants the minutes of the offset, PostgreSQL leaves out zero ones.
+ */
 static unsigned char *encode_timetz(const struct value *val, unsigned char *at)
 {
 	const char *text = val->text.ptr;
@@ -124,9 +127,9 @@ static bool text_is(const struct value *val, const char *text)
 }
 
 /*
- * A key has no `exact` beside it, but the values of a key must all be told apart. What can be carried in it all the same:
- * an instant in its text (the type is a string), and infinite dates and timestamps as the integer type's ends, which no
- * finite one has.
+ * A key has no `exact` beside it, but the values of a key must all be told apart. What can be carried in it all the
+ * same: an instant in its text (the type is a string), and infinite dates and timestamps as the integer type's
+ * ends, which no finite one has.
  */
 static unsigned char *encode_exact_key(const struct column_plan *plan, const struct value *val, unsigned char *at,
 	const char **ret_reason)

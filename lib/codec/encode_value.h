@@ -27,8 +27,9 @@ void encode_value_plan(const struct column *col, bool in_key, struct column_plan
 size_t encode_value_bound(const struct column_plan *plan, const struct value *val);
 
 /*
- * Writes a value that is neither NULL nor UNCHANGED (nor, outside of a key, EXACT), without a union's branch. Returns
- * the place behind it, or NULL and the reason, which reads on after "column ... ": the value does not fit the column's type.
+ * Writes a value that is neither NULL nor UNCHANGED (nor, outside of a key, EXACT), without a union's branch.
+ * Returns the place behind it, or NULL and the reason, which reads on after "column ... ": the value does not fit
+ * the column's type.
  */
 unsigned char *encode_value(const struct column_plan *plan, const struct value *val, unsigned char *at,
 	const char **ret_reason);

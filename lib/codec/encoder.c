@@ -2,10 +2,12 @@
  * encoder.c: a change -> a Debezium envelope.
  *
  *   0, schema id | before | after | source | transaction | op | ts_ms ts_us ts_ns | unchanged | exact
- *   source: version connector name | ts_ms | snapshot | db | sequence | ts_us ts_ns | schema table | txId | lsn | xmin origin origin_lsn
+ *   source: version connector name | ts_ms | snapshot | db | sequence | ts_us ts_ns | schema table | txId | lsn |
+ *           xmin origin origin_lsn
  *
- * The size is measured first (fixed part + encode_value_bound() of each value), then everything is written without checks into
- * that room. What does not change is encoded beforehand: per encoder, per table, and per transaction (struct transaction_bytes).
+ * The size is measured first (fixed part + encode_value_bound() of each value), then everything is written without
+ * checks into that room. What does not change is encoded beforehand: per encoder, per table, and per transaction
+ * (struct transaction_bytes).
  */
 #include "lib/codec/encoder.h"
 

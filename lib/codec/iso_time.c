@@ -1,7 +1,8 @@
 /*
  * iso_time.c: see iso_time.h. Proleptic Gregorian calendar, as PostgreSQL and Java have it.
  *
- * Days are counted in eras of 400 years (146097 days) that begin on 1 March, so that the leap day is the last of its year.
+ * Days are counted in eras of 400 years (146097 days) that begin on 1 March, so that the leap day is the last of
+ * its year.
  */
 #include "lib/codec/iso_time.h"
 

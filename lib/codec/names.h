@@ -23,7 +23,8 @@ void names_append_namespace(struct buf *out, const char *topic);
 void names_append_kafka(struct buf *out, const char *name);
 
 /*
- * The Avro field name of each column, in one allocation (free() it). ERROR_CONFIG naming both columns if two have the same.
+ * The Avro field name of each column, in one allocation (free() it). ERROR_CONFIG naming both columns if two have
+ * the same.
  */
 int names_fields(const struct table *table, char ***ret_fields, struct error *err);
 

@@ -3,15 +3,16 @@
  *
  * A column's type is always written as an object, in one order of keys:
  *
- *   {"type":T, "connect.type":..., "scale":n, "precision":n, "connect.version":1, "connect.parameters":{...}, "connect.name":..., "logicalType":...}
+ *   {"type":T, "connect.type":..., "scale":n, "precision":n, "connect.version":1, "connect.parameters":{...},
+ *    "connect.name":..., "logicalType":...}
  *
- * What the decoder needs to rebuild the column and the Avro type does not tell stands in connect.parameters, where Debezium puts its
- * own hints and Kafka Connect hands them to the reader. Only for VariableScaleDecimal, a named record that is written out once, they
- * stand at the field.
+ * What the decoder needs to rebuild the column and the Avro type does not tell stands in connect.parameters, where
+ * Debezium puts its own hints and Kafka Connect hands them to the reader. Only for VariableScaleDecimal, a named
+ * record that is written out once, they stand at the field.
  *
- * logicalType: decimal, time-micros, timestamp-micros, uuid stand beside connect.name. date, time-millis and timestamp-millis do
- * not: Kafka Connect's AvroConverter takes these three for its own Date, Time and Timestamp, finds another connect.name and
- * refuses the schema ("Mismatched names").
+ * logicalType: decimal, time-micros, timestamp-micros, uuid stand beside connect.name. date, time-millis and
+ * timestamp-millis do not: Kafka Connect's AvroConverter takes these three for its own Date, Time and Timestamp,
+ * finds another connect.name and refuses the schema ("Mismatched names").
  */
 #include "lib/codec/schema.h"
 

@@ -1,8 +1,9 @@
 /*
- * schema.h: the text of the Avro schemas that we write. The same shape always gives the same text, byte for byte, so that the
- * registry finds it again. schemas/README.md is the contract for readers.
+ * schema.h: the text of the Avro schemas that we write. The same shape always gives the same text, byte for byte,
+ * so that the registry finds it again. schemas/README.md is the contract for readers.
  *
- * avro-c and generic JSON printers are not used for it: the former drops logical types and defaults, the latter do not promise an order.
+ * avro-c and generic JSON printers are not used for it: the former drops logical types and defaults, the latter do
+ * not promise an order.
  */
 #ifndef TAILRACE_CODEC_SCHEMA_H
 #define TAILRACE_CODEC_SCHEMA_H
@@ -41,12 +42,18 @@ const char *schema_fixed(enum schema_fixed which);
 /* The file in schemas/ that shows it. */
 const char *schema_fixed_file(enum schema_fixed which);
 
-/* fields: names_fields(). topic: becomes the namespace. Appends the text. ERROR_BUG for a shape that makes no sense. */
+/*
+ * fields: names_fields(). topic: becomes the namespace. Appends the text. ERROR_BUG for a shape that makes no
+ * sense.
+ */
 int schema_envelope(struct buf *out, const char *topic, const struct table *table, char *const *fields,
 	struct error *err);
 int schema_key(struct buf *out, const char *topic, const struct table *table, char *const *fields, struct error *err);
 
-/* What Avro's decimal gets for a source's numeric(precision,scale), whose scale may be negative or beyond the precision. */
+/*
+ * What Avro's decimal gets for a source's numeric(precision,scale), whose scale may be negative or beyond the
+ * precision.
+ */
 void schema_decimal(int precision, int scale, int *ret_precision, int *ret_scale);
 
 /* Times and timestamps with at most milliseconds have Debezium's millisecond types, as in its adaptive mode. */
@@ -55,7 +62,9 @@ static inline bool schema_is_milli(int fraction)
 	return fraction <= 3;
 }
 
-/* The fraction that a reader assumes unless SCHEMA_PARAMETER_FRACTION says otherwise; 0 for types that have none. */
+/*
+ * The fraction that a reader assumes unless SCHEMA_PARAMETER_FRACTION says otherwise; 0 for types that have none.
+ */
 int schema_default_fraction(enum column_type type, bool milli);
 
 #endif

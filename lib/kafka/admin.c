@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 
+#define TOPICS_A_REQUEST 100
 #define LEADER_WAIT_US (20 * 1000) /* between two looks for a new topic's leaders */
 
 struct kafka_admin {
@@ -106,14 +107,31 @@ static int add_settings(rd_kafka_NewTopic_t *new_topic, const struct kafka_topic
 	return 0;
 }
 
-/* The brokers' answer to the request; a topic that another made in the meantime is as good. */
+/* The first topic of the answer that could not be created; one that another made in the meantime is as good. */
+static rd_kafka_resp_err_t find_failure(rd_kafka_event_t *event, const char **ret_topic, const char **ret_detail)
+{
+	size_t count;
+	const rd_kafka_topic_result_t **results =
+		rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+
+	for (size_t i = 0; i < count; i++) {
+		rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
+
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+			continue;
+		*ret_topic = rd_kafka_topic_result_name(results[i]);
+		*ret_detail = rd_kafka_topic_result_error_string(results[i]);
+		return code;
+	}
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* The brokers' answer to the request, whose first topic is `topic`. */
 static int take_answer(struct kafka_admin *admin, rd_kafka_queue_t *answers, const char *topic, struct error *err)
 {
 	rd_kafka_event_t *event = rd_kafka_queue_poll(answers, CLIENT_TIMEOUT_MS + 1000);
-	const rd_kafka_topic_result_t **results;
 	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
 	const char *detail = NULL;
-	size_t count;
 	int rc = 0;
 
 	client_serve(&admin->client);
@@ -121,46 +139,62 @@ static int take_answer(struct kafka_admin *admin, rd_kafka_queue_t *answers, con
 		code = rd_kafka_event_error(event);
 		detail = rd_kafka_event_error_string(event);
 	}
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
-		if (count == 1) {
-			code = rd_kafka_topic_result_error(results[0]);
-			detail = rd_kafka_topic_result_error_string(results[0]);
-		}
-	}
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = find_failure(event, &topic, &detail);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		rc = client_error(&admin->client, code, detail, err, "creating topic \"%s\"", topic);
 	if (event != NULL)
 		rd_kafka_event_destroy(event);
 	return rc;
 }
 
-static int create_topic(struct kafka_admin *admin, const struct kafka_topic_spec *spec, struct error *err)
+static int new_topic(const struct kafka_topic_spec *spec, rd_kafka_NewTopic_t **ret_topic, struct error *err)
 {
 	char why[256] = "";
-	rd_kafka_NewTopic_t *new_topic =
-		rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication_factor, why, sizeof why);
+
+	*ret_topic = rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication_factor, why, sizeof why);
+	if (*ret_topic == NULL)
+		return error_set(err, ERROR_CONFIG, "topic \"%s\" cannot be created: %s", spec->name, why);
+	return add_settings(*ret_topic, spec, err);
+}
+
+/* One request; count is at most TOPICS_A_REQUEST. */
+static int create_topics(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+{
+	char why[256] = "";
+	rd_kafka_NewTopic_t *topics[TOPICS_A_REQUEST] = { NULL };
 	rd_kafka_AdminOptions_t *options = NULL;
 	rd_kafka_queue_t *answers = NULL;
 	int rc = -1;
 
-	if (new_topic == NULL)
-		return error_set(err, ERROR_CONFIG, "topic \"%s\" cannot be created: %s", spec->name, why);
-	if (add_settings(new_topic, spec, err) < 0)
-		goto out;
+	for (size_t i = 0; i < count; i++)
+		if (new_topic(&specs[i], &topics[i], err) < 0)
+			goto out;
 	options = rd_kafka_AdminOptions_new(admin->client.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
 	(void)rd_kafka_AdminOptions_set_request_timeout(options, CLIENT_TIMEOUT_MS, why, sizeof why);
 	(void)rd_kafka_AdminOptions_set_operation_timeout(options, CLIENT_TIMEOUT_MS, why, sizeof why);
 	answers = rd_kafka_queue_new(admin->client.rk);
-	rd_kafka_CreateTopics(admin->client.rk, &new_topic, 1, options, answers);
-	rc = take_answer(admin, answers, spec->name, err);
+	rd_kafka_CreateTopics(admin->client.rk, topics, count, options, answers);
+	rc = take_answer(admin, answers, specs[0].name, err);
 out:
 	if (answers != NULL)
 		rd_kafka_queue_destroy(answers);
 	if (options != NULL)
 		rd_kafka_AdminOptions_destroy(options);
-	rd_kafka_NewTopic_destroy(new_topic);
+	for (size_t i = 0; i < count; i++)
+		if (topics[i] != NULL)
+			rd_kafka_NewTopic_destroy(topics[i]);
 	return rc;
+}
+
+int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+{
+	for (size_t done = 0, part; done < count; done += part) {
+		part = count - done < TOPICS_A_REQUEST ? count - done : TOPICS_A_REQUEST;
+		if (create_topics(admin, specs + done, part, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec *spec, int *ret_partitions,
@@ -172,7 +206,7 @@ int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec 
 
 	if (read_partitions(admin, spec->name, &partitions, &ready, err) < 0)
 		return -1;
-	if (partitions == 0 && create_topic(admin, spec, err) < 0)
+	if (partitions == 0 && create_topics(admin, spec, 1, err) < 0)
 		return -1;
 	/* created is not yet usable: each broker learns of it in its own time */
 	while (!ready) {
@@ -188,13 +222,30 @@ int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec 
 
 /* ---- offsets ---- */
 
+rd_kafka_resp_err_t client_watermarks(struct client *client, const char *topic, int partition, int64_t *ret_low,
+	int64_t *ret_high)
+{
+	int64_t end = clock_monotonic_us() + CLIENT_TIMEOUT_MS * INT64_C(1000);
+	rd_kafka_resp_err_t code;
+
+	for (;;) {
+		code = rd_kafka_query_watermark_offsets(client->rk, topic, partition, ret_low, ret_high,
+			CLIENT_TIMEOUT_MS);
+		client_serve(client);
+		if (code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
+			code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+			return code;
+		if (clock_monotonic_us() > end)
+			return code;
+		clock_sleep_us(LEADER_WAIT_US);
+	}
+}
+
 int kafka_watermarks(struct kafka_admin *admin, const char *topic, int partition, int64_t *ret_low, int64_t *ret_high,
 	struct error *err)
 {
-	rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(admin->client.rk, topic, partition, ret_low,
-		ret_high, CLIENT_TIMEOUT_MS);
+	rd_kafka_resp_err_t code = client_watermarks(&admin->client, topic, partition, ret_low, ret_high);
 
-	client_serve(&admin->client);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return client_error(&admin->client, code, NULL, err, "offsets of topic \"%s\" partition %d", topic,
 			partition);

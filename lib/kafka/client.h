@@ -65,6 +65,14 @@ int client_fd_new(struct error *err);
 bool client_fd_clear(int fd);
 void client_fd_watch(rd_kafka_queue_t *queue, int fd);
 
+/* ---- admin.c ---- */
+/*
+ * First and next offset of a partition; waits for its leader, at most CLIENT_TIMEOUT_MS twice over: a topic that was
+ * made a moment ago has one in the metadata before that broker knows it.
+ */
+rd_kafka_resp_err_t client_watermarks(struct client *client, const char *topic, int partition, int64_t *ret_low,
+	int64_t *ret_high);
+
 /* ---- consumer.c ---- */
 void message_fill(struct kafka_message *message, rd_kafka_message_t *rkm);
 

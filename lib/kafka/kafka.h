@@ -41,6 +41,12 @@ void kafka_admin_free(struct kafka_admin *admin);
 /* Creates the topic unless it is there. *ret_partitions: how many it has (an existing topic keeps its own number). */
 int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec *spec, int *ret_partitions,
 	struct error *err);
+/*
+ * Creates topics without waiting until they can be used; one that is there already keeps what it has. The error names
+ * the first that could not be created; others of the list may have been.
+ */
+int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count,
+	struct error *err);
 /* Number of partitions, 0 if there is no such topic. */
 int kafka_topic_partitions(struct kafka_admin *admin, const char *topic, int *ret_partitions, struct error *err);
 /* First and next offset of a partition (timeout 10 s: ERROR_RETRY). */

@@ -77,9 +77,7 @@ static int range_open(struct range *range, struct kafka_reader *reader, const ch
 	range->reader = reader;
 	range->topic = topic;
 	range->partition = partition;
-	code = rd_kafka_query_watermark_offsets(reader->client.rk, topic, partition, &range->low, &range->high,
-		CLIENT_TIMEOUT_MS);
-	client_serve(&reader->client);
+	code = client_watermarks(&reader->client, topic, partition, &range->low, &range->high);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return client_error(&reader->client, code, NULL, err, "end of topic \"%s\" partition %d", topic,
 			partition);

@@ -35,6 +35,7 @@ class Pipe:
         self.prefix = self.dbname = f"t{self.number}"
         self.capture = self.apply = None
         self.run_directory = str(stack.directory / "run")
+        self.next_look, self.failed_before = 0, set()
         for server in (self.source, self.target):
             server.createdb(self.dbname)
 

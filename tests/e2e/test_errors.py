@@ -175,17 +175,21 @@ def test_usage():
         assert "0.1.0" in subprocess.run([find_agent(program), "--version"], capture_output=True, text=True, check=False).stdout
 
 
-def test_no_secret_is_seen_anywhere(pipe):
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_no_secret_is_seen_anywhere(pipe, level):
+    kafka_secret = "sasl-canary"
+    more = {"log_level": level, "kafka_properties": [f"sasl.password={kafka_secret}"]}
     pipe.both("CREATE TABLE c (id integer PRIMARY KEY)")
-    pipe.start()
+    pipe.start(more, more)
     pipe.at_source("INSERT INTO c VALUES (1)")
     pipe.wait_equal("c")
     for agent, secret in ((pipe.capture, pipe.source.password), (pipe.apply, pipe.target.password)):
         with open(f"/proc/{agent.pid}/cmdline", "rb") as cmdline:
-            assert secret.encode() not in cmdline.read()
+            seen = cmdline.read()
+        assert secret.encode() not in seen and kafka_secret.encode() not in seen
         shown = subprocess.run([find_agent(agent.program), "-c", agent.config_file, "--print-config"], capture_output=True,
                                text=True, check=True).stdout
         for text in (agent.log_text(), str(agent.status()), agent.get("/metrics"), shown):
-            assert secret not in text
+            assert secret not in text and kafka_secret not in text
         assert "********" in shown
     wait_until(lambda: pipe.apply.status()["totals"]["transactions"] >= 1, 10, "figures")

@@ -1,5 +1,5 @@
 """Named stops: a log that does not continue where it must is never passed over in silence."""
-from harness import wait_until
+from harness import Stack, wait_until
 
 
 def begin(pipe):
@@ -43,6 +43,27 @@ def test_slot_moved_on_by_somebody_else(pipe):
     pipe.at_source("INSERT INTO c VALUES (2)")
     pipe.source.execute(f"SELECT pg_replication_slot_advance('{slot(pipe)}', pg_current_wal_lsn())", dbname=pipe.dbname)
     stops(pipe.capture, slot(pipe))
+
+
+def test_slot_whose_log_was_removed(pipe, tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("full")) as stack:
+        server = stack.postgres("server", settings={"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB",
+                                                    "max_wal_size": "32MB"})
+        stack.start(server)
+        server.execute("CREATE TABLE c (id integer PRIMARY KEY)")
+        pipe.make_capture(database_settings={"port": server.port, "dbname": "postgres", "password": server.password})
+        pipe.capture.start()
+        pipe.capture.wait_state("streaming")
+        server.execute("INSERT INTO c VALUES (1)")
+        wait_until(lambda: pipe.capture.status()["totals"]["rows"] == 1, 15, "the event in Kafka")
+        pipe.capture.stop()
+        for _ in range(6):
+            server.execute("SELECT pg_switch_wal()")
+            server.execute("INSERT INTO c SELECT coalesce(max(id), 0) + 1 FROM c")
+            server.execute("CHECKPOINT")
+        server.wait_value("SELECT wal_status FROM pg_replication_slots", "lost", timeout=10)
+        stops(pipe.capture, slot(pipe))
+        pipe.capture.stop()
 
 
 def test_another_log_under_the_same_prefix(pipe):

@@ -1,10 +1,12 @@
 /*
- * fuzz_decoder_event.c: one Kafka message (key and value of an event topic) through a decoder, with the schemas that the encoder itself registers. Nothing
- * may be read beyond the bytes, nothing may leak, an error must be of class data, and what is decoded must be whole.
+ * fuzz_decoder_event.c: one Kafka message (key and value of an event topic) through a decoder, with the schemas
+ * that the encoder itself registers. Nothing may be read beyond the bytes, nothing may leak, an error must be of
+ * class data, and what is decoded must be whole.
  *
- * Input: one byte with the key's length (more than is left: all that is left), the key, the value. Schema ids: 1 to 6 the fixed records,
- * 7 and 8 key and value of a table with every type, 9 and 10 of one that is identified by its whole row, 11 and 12 as a foreign writer has them.
- * The value is also read as a transaction mark, a heartbeat and a position when its id is one of theirs.
+ * Input: one byte with the key's length (more than is left: all that is left), the key, the value. Schema ids: 1 to
+ * 6 the fixed records, 7 and 8 key and value of a table with every type, 9 and 10 of one that is identified by its
+ * whole row, 11 and 12 as a foreign writer has them. The value is also read as a transaction mark, a heartbeat and
+ * a position when its id is one of theirs.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -115,6 +115,9 @@ static int run(void *context, struct error *err)
 	case PLAY_INTERRUPTED:
 		stream(play);
 		return error_set(err, ERROR_RETRY, "interrupted");
+	case PLAY_CONNECT:
+		for (;;)
+			(void)pause();
 	case PLAY_RETRY:
 		return error_set(err, ERROR_RETRY, "no broker answers");
 	case PLAY_DATA:

@@ -17,6 +17,7 @@ enum play {
 	PLAY_BUG,
 	PLAY_RETURN,     /* ends by itself */
 	PLAY_HANG,       /* runs and never looks at what is wanted */
+	PLAY_CONNECT,    /* never comes to run, and does not look either */
 	PLAY_INTERRUPTED /* runs; a stop makes it return ERROR_RETRY */
 };
 

@@ -254,6 +254,22 @@ static void a_hanging_pipeline_ends_within_ten_seconds(void **state)
 	assert_contains(fixture_read("log"), "not drained within 9 s");
 }
 
+/* Nothing is under way: no reason to wait, and none to call it unfinished. */
+static void a_hanging_connect_ends_soon(void **state)
+{
+	double start;
+	pid_t pid;
+
+	fixture_play(PLAY_CONNECT);
+	pid = fixture_start_agent();
+	(void)fixture_await("/v1/status", "\"state\":\"starting\"");
+	start = seconds();
+	stop(pid, EX_OK);
+	assert_true(seconds() - start < 5);
+	assert_contains(fixture_read("log"), "state draining -> stopped (while connecting)");
+	assert_int_equal(access(fixture_path("run/play.sock"), F_OK), -1);
+}
+
 static void a_second_agent_of_the_name_is_refused(void **state)
 {
 	pid_t pid = fixture_start_agent();
@@ -406,6 +422,7 @@ int main(void)
 		TEST(an_interrupted_drain_is_no_failure),
 		TEST(a_second_signal_ends_at_once),
 		TEST(a_hanging_pipeline_ends_within_ten_seconds),
+		TEST(a_hanging_connect_ends_soon),
 		TEST(a_second_agent_of_the_name_is_refused),
 		TEST(a_killed_agent_leaves_nothing_in_the_way),
 		TEST(classes_that_end_the_process),

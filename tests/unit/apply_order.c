@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "apply/order.h"
+#include "apply/order_known.h"
 
 #define TABLES 4
 #define PARTITIONS 3
@@ -804,6 +805,24 @@ static void a_count_that_disagrees_is_refused(void **state)
 	world_release(&world);
 }
 
+static void the_memory_of_transactions_is_bounded(void **state)
+{
+	static struct order_known known;
+	char id[32];
+
+	assert_true(order_known_has(&known, 8, "1:8")); /* nothing is remembered: nothing can be denied */
+	for (uint64_t commit = 8; commit <= 8 * (ORDER_KNOWN_MAX + 100); commit += 8) {
+		(void)snprintf(id, sizeof id, "1:%" PRIu64, commit);
+		order_known_add(&known, commit, id);
+	}
+	assert_int_equal(known.count, ORDER_KNOWN_MAX);
+	assert_true(order_known_has(&known, 8, "9:8")); /* older than the memory */
+	assert_true(order_known_has(&known, 8 * 101, "1:808"));
+	assert_false(order_known_has(&known, 8 * 101, "2:808"));
+	assert_false(order_known_has(&known, 8 * 101 + 1, "1:809"));
+	assert_true(order_known_has(&known, 8 * (ORDER_KNOWN_MAX + 100), id));
+}
+
 /* ---- the start ---- */
 static void the_first_start_may_be_in_the_middle(void **state)
 {
@@ -903,6 +922,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_contradict_each_other_are_refused),
 		cmocka_unit_test(an_order_that_goes_back_is_refused),
 		cmocka_unit_test(a_count_that_disagrees_is_refused),
+		cmocka_unit_test(the_memory_of_transactions_is_bounded),
 		cmocka_unit_test(the_first_start_may_be_in_the_middle),
 		cmocka_unit_test(begin_is_given_when_the_first_event_is_at_hand),
 		cmocka_unit_test(a_transaction_without_subscribed_tables_passes),

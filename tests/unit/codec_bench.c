@@ -1,5 +1,6 @@
 /*
- * codec_bench.c: what one event of a 15-column customer row costs in the codec. Not a test: it judges nothing, run it by hand.
+ * codec_bench.c: what one event of a 15-column customer row costs in the codec. Not a test: it judges nothing, run
+ * it by hand.
  *
  *     tests/unit/codec_bench [rounds]
  */

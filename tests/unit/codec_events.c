@@ -1,5 +1,6 @@
 /*
- * codec_events.c: operations, old rows, unchanged and exact values, marks, positions, foreign envelopes, and what is refused.
+ * codec_events.c: operations, old rows, unchanged and exact values, marks, positions, foreign envelopes, and what
+ * is refused.
  */
 #include <stdio.h>
 
@@ -358,7 +359,9 @@ static void test_heartbeat_and_position(void **state)
 
 #define FOREIGN_KEY "{\"type\":\"record\",\"name\":\"Key\",\"namespace\":\"s.inv.c\",\"fields\":[{\"name\":\"id\",\"type\":\"int\"}]}"
 
-/* As Debezium's PostgreSQL connector registers it, without our attributes and fields; default first in one column. */
+/*
+ * As Debezium's PostgreSQL connector registers it, without our attributes and fields; default first in one column.
+ */
 #define FOREIGN_VALUE \
 	"{\"type\":\"record\",\"name\":\"Envelope\",\"namespace\":\"s.inv.c\",\"fields\":[" \
 	"{\"name\":\"before\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"Value\",\"fields\":[" \

@@ -1,6 +1,7 @@
 /*
- * codec_golden.c: recorded messages and schemas. What is in topics already must stay readable, and the same change must give the same bytes: a
- * difference here is a change of the format, to be wanted, described in schemas/README.md, and recorded anew (run with TAILRACE_RECORD=1 >codec_golden_vectors.h).
+ * codec_golden.c: recorded messages and schemas. What is in topics already must stay readable, and the same change
+ * must give the same bytes: a difference here is a change of the format, to be wanted, described in
+ * schemas/README.md, and recorded anew (run with TAILRACE_RECORD=1 >codec_golden_vectors.h).
  *
  * The version of the program stands in each event; in the recording it is written as "VERSION".
  */

@@ -1,6 +1,7 @@
 /*
- * codec_hostile.c: damaged messages. Cut at every byte, with every bit flipped, with random bytes: the decoder gives an error of class data or a
- * whole event, never reads beyond the message (run it under ASan), never takes more memory than the arena has.
+ * codec_hostile.c: damaged messages. Cut at every byte, with every bit flipped, with random bytes: the decoder
+ * gives an error of class data or a whole event, never reads beyond the message (run it under ASan), never takes
+ * more memory than the arena has.
  */
 #include <stdio.h>
 

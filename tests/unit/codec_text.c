@@ -78,7 +78,10 @@ static void test_decimal_wide(void **state)
 
 static void test_decimal_boundaries(void **state)
 {
-	/* Every power of two up to 2^600 and its neighbours: written by long addition, so independent of the code under test. */
+	/*
+	 * Every power of two up to 2^600 and its neighbours: written by long addition, so independent of the code under
+	 * test.
+	 */
 	char digits[400] = "1";
 
 	for (int bit = 0; bit <= 600; bit++) {

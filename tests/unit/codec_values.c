@@ -1,6 +1,7 @@
 /*
- * codec_values.c: every type of column there and back: as a row's column and, where it may be one, as a key. Each message is also read by avro-c, an
- * implementation that knows nothing of ours, and compared with the values that went in.
+ * codec_values.c: every type of column there and back: as a row's column and, where it may be one, as a key. Each
+ * message is also read by avro-c, an implementation that knows nothing of ours, and compared with the values that
+ * went in.
  */
 #include <avro.h>
 #include <stdio.h>

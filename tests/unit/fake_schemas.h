@@ -1,6 +1,6 @@
 /*
- * fake_schemas.h: a registry in memory, for tests of the codec and of whoever uses it. The same text has the same id in every subject, as in
- * the real one. Header only; a test that uses it links nothing for it.
+ * fake_schemas.h: a registry in memory, for tests of the codec and of whoever uses it. The same text has the same
+ * id in every subject, as in the real one. Header only; a test that uses it links nothing for it.
  *
  *     struct fake_schemas fake;
  *     fake_schemas_init(&fake);
