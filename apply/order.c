@@ -42,11 +42,11 @@
  * - If all partitions of a table have a head and none is the awaited event, it can not come any more.
  * - An event of a transaction that lies between two ENDs which follow each other belongs to nothing.
  *
- * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it reads
- * again from the offsets in the position row, which may be older than the position. So while a partition has not
- * "started", up to its first event beyond the position, anything at or below the position is dropped; afterwards such an event is one
- * that was missed. An END at or below the position is dropped if it is one of those that were applied (the last
- * ORDER_KNOWN_MAX are remembered) or older than the memory reaches.
+ * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it
+ * reads again from the offsets in the position row, which may be older than the position. So while a partition has not
+ * "started", up to its first event beyond the position, anything at or below the position is dropped; afterwards such
+ * an event is one that was missed. An END at or below the position is dropped if it is one of those that were applied
+ * (the last ORDER_KNOWN_MAX are remembered) or older than the memory reaches.
  *
  * A key move (UPDATE of a primary key) comes as a delete of the old key and a create of the new one, perhaps in two
  * partitions, because readers that compact by key need it so. Here the two are one change again: between them other
@@ -58,7 +58,7 @@
  *                       ┌──────┐
  *                       ▼      │       END, next in the chain
  *                     AWAIT_END ──────────────────────────────► AWAIT_FIRST
- *                       ▲                                            │ its first event is at hand, or none is subscribed:
+ *                       ▲                                            │ first event at hand, or none subscribed:
  *     no events left:   │                                            ▼ gives BEGIN
  *     gives END         └──────────────────────────────────────── MERGING ◄─┐ other event: gives EVENT
  *                                                                  │   ▲ └──┘

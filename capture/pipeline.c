@@ -41,6 +41,11 @@
 #define LAST_RECORD_US INT64_C(2000000)
 #define TEND_EVERY_MS 100
 #define DESCRIPTORS 8
+/*
+ * One record of Kafka's queue for this many bytes of it: a small record costs librdkafka several hundred bytes beside its own, which no
+ * limit in bytes counts.
+ */
+#define QUEUE_BYTES_A_RECORD 1024
 
 enum pump { PUMP_MORE, PUMP_IDLE, PUMP_BLOCKED };
 

@@ -159,7 +159,8 @@ static int new_topic(const struct kafka_topic_spec *spec, rd_kafka_NewTopic_t **
 }
 
 /* One request; count is at most TOPICS_A_REQUEST. */
-static int create_topics(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+static int create_topics(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count,
+	struct error *err)
 {
 	char why[256] = "";
 	rd_kafka_NewTopic_t *topics[TOPICS_A_REQUEST] = { NULL };
@@ -187,7 +188,8 @@ out:
 	return rc;
 }
 
-int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count,
+	struct error *err)
 {
 	for (size_t done = 0, part; done < count; done += part) {
 		part = count - done < TOPICS_A_REQUEST ? count - done : TOPICS_A_REQUEST;

@@ -15,7 +15,7 @@ LOOK_EVERY_SECONDS = 0.5
 
 
 class AgentStopped(Exception):
-    """What is waited for can not come: an agent of the pipe has failed or ended.  No AssertionError, so that no wait takes it for "not yet"."""
+    """What is waited for can not come: an agent has failed or ended.  No AssertionError, which a wait takes for "not yet"."""
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +78,7 @@ class Pipe:
         return server.query(f"SELECT t::text FROM {table} t ORDER BY {order}", dbname=self.dbname)
 
     def look_at_agents(self):
-        """Raises AgentStopped with an agent's error if it ended by itself, or is seen failed twice (a resume may be under way)."""
+        """Raises AgentStopped if an agent ended by itself, or is seen failed twice: a resume may be under way."""
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_EVERY_SECONDS

@@ -43,19 +43,32 @@ void encoder_free(struct encoder *encoder)
 	free(encoder);
 }
 
+int codec_topic_name(const char *prefix, const struct table *table, struct buf *out, struct error *err)
+{
+	size_t start = out->len;
+
+	buf_printf(out, "%s.%s.%s", prefix, table->schema, table->name);
+	for (char *at = out->data + start; at < out->data + out->len; at++)
+		if (*at == '$')
+			*at = '_';
+	return buf_check(out, "topic", err);
+}
+
 int encoder_table_new(struct encoder *encoder, const struct table *table, struct encoder_table **ret_table,
 	struct error *err)
 {
 	struct encoder_table *et = calloc(1, sizeof *et);
+	struct buf topic;
+	int rc;
 
 	assert(et != NULL);
 	et->table = table;
-	(void)snprintf(et->topic, sizeof et->topic, "%s.%s.%s", encoder->prefix, table->schema, table->name);
-	for (char *at = et->topic; *at != '\0'; at++)
-		if (*at == '$')
-			*at = '_';
+	buf_init(&topic, sizeof et->topic);
+	rc = codec_topic_name(encoder->prefix, table, &topic, err);
+	(void)snprintf(et->topic, sizeof et->topic, "%s", buf_cstr(&topic));
+	buf_release(&topic);
 	*ret_table = et;
-	return 0;
+	return rc;
 }
 
 void encoder_table_free(struct encoder_table *et)

@@ -254,6 +254,41 @@ int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec 
 	return 0;
 }
 
+int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+{
+	if (fake_step(err))
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		(void)make(specs[i].name, specs[i].partitions);
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int kafka_topics(struct kafka_admin *admin, const char *prefix, char ***ret_names, size_t *ret_count, struct error *err)
+{
+	if (fake_step(err))
+		return -1;
+	*ret_count = 0;
+	*ret_names = calloc(fake.count + 1, sizeof **ret_names);
+	assert(*ret_names != NULL);
+	for (size_t i = 0; i < fake.count; i++)
+		if (strncmp(fake.topics[i].name, prefix, strlen(prefix)) == 0)
+			(*ret_names)[(*ret_count)++] = strdup(fake.topics[i].name);
+	qsort(*ret_names, *ret_count, sizeof **ret_names, compare_names);
+	return 0;
+}
+
+void kafka_names_free(char **names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+}
+
 int kafka_topic_partitions(struct kafka_admin *admin, const char *name, int *ret_partitions, struct error *err)
 {
 	if (fake_step(err))

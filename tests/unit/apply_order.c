@@ -747,25 +747,29 @@ static void numbers_that_contradict_each_other_are_refused(void **state)
 
 	small_world(&world);
 	(void)snprintf(world.partitions[1].records[0].id, TRANSACTION_ID_MAX, "777:1024");
-	run_to_gap(&world, "crm.public.customer[0] offset 0: event 1 of transaction 777:1024, but transaction 128:1024 has the "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 0: event 1 of transaction 777:1024, but transaction 128:1024 has the "
 			   "same commit position");
 	world_release(&world);
 	small_world(&world);
 	world.partitions[1].records[0].head.event.change.index = 2;
 	world.partitions[1].records[1].head.event.change.index = 3;
-	run_to_gap(&world, "event 1 of transaction 128:1024 is missing: the first that is there is crm.public.customer[0] "
+	run_to_gap(&world,
+		"event 1 of transaction 128:1024 is missing: the first that is there is crm.public.customer[0] "
 			   "offset 0: event 2 of transaction 128:1024");
 	world_release(&world);
 	small_world(&world);
 	world.partitions[1].records[0].head.event.change.table_index = 0;
-	run_to_gap(&world, "crm.public.customer[0] offset 0: event 1 of transaction 128:1024 is number 0 of public.customer, "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 0: event 1 of transaction 128:1024 is number 0 of public.customer, "
 			   "awaited is number 1 and after event 0");
 	world_release(&world);
 	small_world(&world);
 	world.partitions[1].records[0].head.key_leaves = true;
 	world.partitions[1].records[1].head.old_key = &key_value;
 	world.partitions[1].records[1].head.event.change.index = 3;
-	run_to_gap(&world, "crm.public.customer[0] offset 1: event 3 of transaction 128:1024 comes after event 1, which deletes "
+	run_to_gap(&world,
+		"crm.public.customer[0] offset 1: event 3 of transaction 128:1024 comes after event 1, which deletes "
 			   "the old key of a row, but does not create the new one");
 	world_release(&world);
 }
@@ -790,7 +794,8 @@ static void an_order_that_goes_back_is_refused(void **state)
 		end->counts[end->head.mark.count++] = (struct mark_count){ collections[1], 1 };
 		end->head.mark.events++;
 	}
-	run_to_gap(&world, "crm.public.customer[1] offset 0: event 1 of transaction 128:1024 is number 2 of public.customer, "
+	run_to_gap(&world,
+		"crm.public.customer[1] offset 0: event 1 of transaction 128:1024 is number 2 of public.customer, "
 			   "awaited is number 2 and after event 2");
 	world_release(&world);
 }

@@ -277,8 +277,14 @@ static void script_close(struct source *src)
 	free(src);
 }
 
-static const struct source_ops script_source = { "test", script_open, script_start, script_next, script_tend,
-	script_poll_fds, script_confirm, script_head, script_close };
+/* One that gets events and one that never does. */
+static int script_tables(struct source *src, source_table_visit *visit, void *context, struct error *err)
+{
+	return visit(context, "public", "b", err) < 0 || visit(context, "public", "idle", err) < 0 ? -1 : 0;
+}
+
+static const struct source_ops script_source = { "test", script_open, script_start, script_tables, script_next,
+	script_tend, script_poll_fds, script_confirm, script_head, script_close };
 
 /* ---- the promise behind confirm(): the position record is durable, and so is every END before it ---- */
 

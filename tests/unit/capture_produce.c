@@ -295,6 +295,25 @@ static void two_tables_with_one_topic_are_refused(void **state)
 	scene_close(&scene);
 }
 
+static void topics_are_made_ahead_of_their_first_event(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene, &nothing_known);
+	fake_kafka_put("t.public.old", 3, 0, "x", "x");
+	assert_int_equal(produce_expect(scene.produce, "public", "a", &scene.err), 0);
+	assert_int_equal(produce_expect(scene.produce, "public", "old", &scene.err), 0);
+	assert_int_equal(produce_expect(scene.produce, "public$b", "c", &scene.err), 0);
+	assert_int_equal(produce_expect(scene.produce, "public_b", "c", &scene.err), 0);
+	assert_int_equal(produce_make_topics(scene.produce, &scene.err), 0);
+	assert_int_equal(fake_kafka_partitions("t.public.a"), 1);
+	assert_int_equal(fake_kafka_partitions("t.public.old"), 3);
+	assert_int_equal(fake_kafka_partitions("t.public_b.c"), 1);
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, "k"), 0);
+	assert_int_equal(fake_kafka_partition("t.public.a", 0)->count, 1);
+	scene_close(&scene);
+}
+
 static void a_row_that_is_too_large_is_named(void **state)
 {
 	char large[1200];
@@ -322,6 +341,7 @@ int main(void)
 		cmocka_unit_test(what_a_partition_has_is_left_out),
 		cmocka_unit_test(a_topic_ahead_of_the_log_is_a_gap),
 		cmocka_unit_test(two_tables_with_one_topic_are_refused),
+		cmocka_unit_test(topics_are_made_ahead_of_their_first_event),
 		cmocka_unit_test(a_row_that_is_too_large_is_named),
 	};
 

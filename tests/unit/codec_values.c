@@ -132,7 +132,7 @@ static const struct value_case cases[] = {
 /* Through a union, into its branch. */
 static void enter_union(avro_value_t *value)
 {
-	avro_value_t branch;
+	avro_value_t branch = *value;
 
 	if (avro_value_get_type(value) != AVRO_UNION)
 		return;
@@ -144,7 +144,7 @@ static void compare_text(avro_value_t *avro, const char *text, size_t len)
 {
 	const void *bytes = NULL;
 	const char *got = NULL;
-	size_t size;
+	size_t size = 0;
 
 	if (avro_value_get_type(avro) == AVRO_STRING) {
 		assert_int_equal(avro_value_get_string(avro, &got, &size), 0);
@@ -160,8 +160,8 @@ static void compare_text(avro_value_t *avro, const char *text, size_t len)
 static void compare_integer(const struct column *col, avro_value_t *avro, const struct value *value)
 {
 	bool is_time = col->type == COLUMN_TIME || col->type == COLUMN_TIMESTAMP;
-	int64_t expected = is_time && col->fraction <= 3 ? value->i / 1000 : value->i, got;
-	int32_t small;
+	int64_t expected = is_time && col->fraction <= 3 ? value->i / 1000 : value->i, got = 0;
+	int32_t small = 0;
 
 	if (avro_value_get_type(avro) == AVRO_INT32) {
 		assert_int_equal(avro_value_get_int(avro, &small), 0);
@@ -178,7 +178,7 @@ static void compare_decimal(avro_value_t *avro, const struct value *value)
 	const void *bytes = NULL;
 	char digits[64] = "", expected[64] = "";
 	int64_t number;
-	size_t size, len = 0;
+	size_t size = 0, len = 0;
 
 	if (value->text.len > 18 || avro_value_get_type(avro) != AVRO_BYTES)
 		return;
