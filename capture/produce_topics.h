@@ -1,7 +1,7 @@
 /*
  * produce_topics.h: the event topics and what is known of each: its table, its partitions, their tails, the count for END.
  *
- * A topic is made known (and created, if need be) at the first sight of its table. Several shapes of one table share its topic; two tables whose
+ * A topic is made known (and created, if need be) at the first sight of its table; topics of expected tables are created ahead of it. Several shapes of one table share its topic; two tables whose
  * names become one topic name are refused. One thread.
  */
 #ifndef TAILRACE_CAPTURE_PRODUCE_TOPICS_H
