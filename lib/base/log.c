@@ -85,6 +85,7 @@ static void format_text(struct buf *line, enum log_level level, const char *now,
 	buf_append_byte(line, '\n');
 }
 
+__attribute__((format(printf, 3, 0)))
 static void write_line(enum log_level level, const struct error *err, const char *format, va_list args)
 {
 	char message[2048], now[40];
