@@ -5,16 +5,19 @@
  *   1. read what Kafka has of this source; it decides whether a slot may be made
  *   2. open the source, start its stream: from here on the log is ours alone
  *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop
- *   4. make the topics of the tables that are known, record the position under a new epoch and wait until that is durable
+ *   4. make the topics of the tables that are known, record the position under a new epoch and wait until that is
+ *   durable
  * Then, until told otherwise:
  *   5. serve the producer: delivery reports count transactions down
  *   6. take out the transactions that are durable, oldest first: they move the position
- *   7. a position record, when one is due; once it is durable, the source is told (the order of these two is the promise)
+ *   7. a position record, when one is due; once it is durable, the source is told (the order of these two is the
+ *   promise)
  *   8. take items from the source and hand them over, until there are none or Kafka's queue is full
  *   9. if there was nothing to do, wait for the descriptors
  * At the end: stop reading, wait for the acknowledgements, record and tell the position once more.
  *
- * Any error ends the try; the next one begins at 1 with a new producer and finds out by the topics' ends what had become durable.
+ * Any error ends the try; the next one begins at 1 with a new producer and finds out by the topics' ends what had
+ * become durable.
  */
 #include "capture/pipeline.h"
 
@@ -42,8 +45,8 @@
 #define TEND_EVERY_MS 100
 #define DESCRIPTORS 8
 /*
- * One record of Kafka's queue for this many bytes of it: a small record costs librdkafka several hundred bytes beside its own, which no
- * limit in bytes counts.
+ * One record of Kafka's queue for this many bytes of it: a small record costs librdkafka several hundred bytes beside
+ * its own, which no limit in bytes counts.
  */
 #define QUEUE_BYTES_A_RECORD 1024
 
@@ -233,8 +236,8 @@ static int new_producer(struct pipeline *pl, struct error *err)
 static int open_produce(struct pipeline *pl, const struct produce_known *known, struct error *err)
 {
 	const struct capture_settings *settings = pl->settings;
-	struct encoder_source encoder = { pl->ops->connector, settings->topic_prefix, settings->dbname, pl->identity.log,
-		pl->durable.epoch };
+	struct encoder_source encoder = { pl->ops->connector, settings->topic_prefix, settings->dbname,
+		pl->identity.log, pl->durable.epoch };
 	struct produce_config config = {
 		.prefix = settings->topic_prefix,
 		.partitions = (int)settings->partitions,
@@ -313,12 +316,15 @@ static int expect_table(void *context, const char *schema, const char *name, str
 	return produce_expect(context, schema, name, err);
 }
 
-/* Only a courtesy to the readers: a topic that could not be made now is made, or the reason told, at its first event. */
+/*
+ * Only a courtesy to the readers: a topic that could not be made now is made, or the reason told, at its first event.
+ */
 static void make_topics(struct pipeline *pl)
 {
 	struct error err = ERROR_INIT;
 
-	if (pl->ops->tables(pl->source, expect_table, pl->produce, &err) < 0 || produce_make_topics(pl->produce, &err) < 0)
+	if (pl->ops->tables(pl->source, expect_table, pl->produce, &err) < 0 ||
+		produce_make_topics(pl->produce, &err) < 0)
 		log_error(&err, "topics were not made ahead of their first event");
 }
 
@@ -336,7 +342,8 @@ static int start(struct pipeline *pl, struct error *err)
 		return -1;
 	if (resume_read(&pl->reader, &point, err) < 0)
 		return -1;
-	log = (struct resume_log){ pl->identity.log, settings->slot_name, pl->identity.confirmed, pl->ops->head(pl->source) };
+	log = (struct resume_log){ pl->identity.log, settings->slot_name, pl->identity.confirmed,
+		pl->ops->head(pl->source) };
 	if (resume_compare(&point, &log, &known, err) < 0)
 		return -1;
 	note_position(pl, &point, &known);
@@ -488,7 +495,8 @@ static void publish(struct pipeline *pl, int64_t now_us)
 	if (figures->lag_seconds < 0)
 		figures->lag_seconds = 0;
 	(void)position_lsn_format(pl->durable.confirmed, figures->position_commit, sizeof figures->position_commit);
-	(void)snprintf(figures->position_transaction, sizeof figures->position_transaction, "%s", pl->durable.transaction_id);
+	(void)snprintf(figures->position_transaction, sizeof figures->position_transaction, "%s",
+		pl->durable.transaction_id);
 	(void)snprintf(figures->position_log, sizeof figures->position_log, "%s", pl->identity.log);
 	log_position(figures->position_commit);
 	agent_publish(figures);
@@ -591,7 +599,8 @@ static void close_all(struct pipeline *pl)
 int pipeline_run(void *context, struct error *err)
 {
 	struct pipeline_context *ours = context;
-	struct pipeline pl = { .context = ours, .settings = ours->settings, .ops = ours->source, .before = ours->figures };
+	struct pipeline pl = { .context = ours, .settings = ours->settings, .ops = ours->source,
+		.before = ours->figures };
 	int result = start(&pl, err);
 
 	if (result == 0) {
@@ -602,7 +611,8 @@ int pipeline_run(void *context, struct error *err)
 			struct error ignored = ERROR_INIT;
 
 			if (drain(&pl, &ignored) < 0)
-				log_error(&ignored, "the last position was not recorded, the next start will look for it");
+				log_error(&ignored,
+					"the last position was not recorded, the next start will look for it");
 			publish(&pl, clock_monotonic_us());
 		}
 	}

@@ -3,8 +3,9 @@
  *
  * 1. begin: note the transaction; is it older than what Kafka surely has, it is left out as a whole.
  * 2. first change: check that the chain of transactions goes on where Kafka's ends; BEGIN, unless it is there.
- * 3. change: number it (index in the transaction, index in its table), encode the key, choose the partition, leave it out if the
- *    partition has it, else encode the value. A change of the key becomes two events with consecutive numbers.
+ * 3. change: number it (index in the transaction, index in its table), encode the key, choose the partition, leave it
+ *    out if the partition has it, else encode the value. A change of the key becomes two events with consecutive
+ *    numbers.
  * 4. commit: END with the counts, unless it is there; close the transaction in flight.
  *
  * Numbers are given to every event, also to those that are left out: they must be the same in each run.
@@ -214,7 +215,8 @@ static int check_chain(struct produce *produce, struct error *err)
 	}
 	error_set(err, ERROR_GAP, "the log has transaction %s where Kafka's last transaction %s should be", txn->id,
 		known->begin_id);
-	return error_hint(err, "the source was set back or the choice of tables was changed while events were under way: undo "
+	return error_hint(err,
+		"the source was set back or the choice of tables was changed while events were under way: undo "
 			       "that, or start anew with another topic_prefix");
 }
 
@@ -230,7 +232,8 @@ static int open_transaction(struct produce *produce, struct error *err)
 		return 0;
 	}
 	own_reset(produce);
-	if (encoder_begin(produce->config.encoder, produce->txn, produce->now_us, &produce->key, &produce->value, err) < 0)
+	if (encoder_begin(produce->config.encoder, produce->txn, produce->now_us, &produce->key, &produce->value,
+		err) < 0)
 		return -1;
 	return own_add(produce, produce->transactions, produce->token, FAILPOINT_COUNT, FAILPOINT_COUNT, err);
 }
@@ -239,7 +242,8 @@ static int add_end(struct produce *produce, struct error *err)
 {
 	own_reset(produce);
 	for (size_t i = 0; i < produce->touched_count; i++)
-		produce->counts[i] = (struct transaction_count){ produce->touched[i]->collection, produce->touched[i]->events };
+		produce->counts[i] = (struct transaction_count){ produce->touched[i]->collection,
+			produce->touched[i]->events };
 	if (encoder_end(produce->config.encoder, produce->txn, produce->previous_id, produce->counts,
 		    produce->touched_count, produce->index, produce->now_us, &produce->key, &produce->value, err) < 0)
 		return error_prefix(err, "end of transaction %s", produce->txn->id);
@@ -328,7 +332,8 @@ static int add_event(struct produce *produce, struct produce_shape *shape, const
 {
 	struct produce_topic *topic = shape->topic;
 	bool keyed = key.len > 0;
-	int32_t partition = keyed ? kafka_partition(produce->outbox.bytes.data + key.at, key.len, topic->partitions) : 0;
+	int32_t partition =
+		keyed ? kafka_partition(produce->outbox.bytes.data + key.at, key.len, topic->partitions) : 0;
 	enum there there = is_there(produce, topic, partition, chg);
 	struct outbox_record *record;
 
@@ -379,7 +384,10 @@ static int add_key(struct produce *produce, const struct produce_shape *shape, c
 	return 0;
 }
 
-/* The row's key changed: Debezium's contract has the old row deleted and a new one created, each naming the other's key in a header. */
+/*
+ * The row's key changed: Debezium's contract has the old row deleted and a new one created, each naming the other's key
+ * in a header.
+ */
 static int add_move(struct produce *produce, struct produce_shape *shape, const struct change *chg,
 	struct outbox_piece old_key, struct outbox_piece new_key, struct error *err)
 {

@@ -6,14 +6,14 @@
  *   each change  ──► its event; a delete also a tombstone; a key change: delete, tombstone, create
  *   commit ──► END with the counts per table
  *
- * How a restart repeats nothing: the position of an event is (commit, index), the same in each run, and rises strictly in each partition.
- * Where the log is read again, an event at or below the last one of its partition is there already and is left out, as are BEGIN and END at or
- * below the last ones of the transaction topic. Per partition what Kafka has is a prefix of what it is to have (idempotent producer, no gaps),
- * so what is left out is exactly what is there.
+ * How a restart repeats nothing: the position of an event is (commit, index), the same in each run, and rises strictly
+ * in each partition. Where the log is read again, an event at or below the last one of its partition is there already
+ * and is left out, as are BEGIN and END at or below the last ones of the transaction topic. Per partition what Kafka
+ * has is a prefix of what it is to have (idempotent producer, no gaps), so what is left out is exactly what is there.
  *
- * The functions that take something from the log only fill the outbox; produce_flush() hands it over. So nothing here ever waits, except at the
- * first sight of a table's shape (topic, schemas, the partitions' tails). The outbox must be empty when something new is put in.
- * One thread.
+ * The functions that take something from the log only fill the outbox; produce_flush() hands it over. So nothing here
+ * ever waits, except at the first sight of a table's shape (topic, schemas, the partitions' tails). The outbox must be
+ * empty when something new is put in. One thread.
  */
 #ifndef TAILRACE_CAPTURE_PRODUCE_H
 #define TAILRACE_CAPTURE_PRODUCE_H
@@ -102,8 +102,8 @@ int produce_begin(struct produce *produce, const struct transaction *txn, struct
 /* Sets chg's index and table_index. */
 int produce_change(struct produce *produce, struct change *chg, struct error *err);
 /*
- * txn->end is known now. *ret_upto is set if the transaction had nothing for Kafka and nothing is under way: then everything up to there is durable;
- * else to 0.
+ * txn->end is known now. *ret_upto is set if the transaction had nothing for Kafka and nothing is under way: then
+ * everything up to there is durable; else to 0.
  */
 int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *err);
 int produce_heartbeat(struct produce *produce, int64_t source_us, uint64_t lsn, struct error *err);

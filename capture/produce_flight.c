@@ -1,7 +1,8 @@
 /*
  * produce_flight.c: the ring of transactions under way.
  *
- * Entry number n stands at ring[n % capacity]; numbers are tokens, so that a delivery report finds its transaction without a search.
+ * Entry number n stands at ring[n % capacity]; numbers are tokens, so that a delivery report finds its transaction
+ * without a search.
  */
 #include "capture/produce_flight.h"
 

@@ -3,9 +3,9 @@
  *
  *   open ──► records sent and delivered, in any order ──► closed (END was handed over) ──► durable: taken, oldest first
  *
- * A transaction is a counter of unacknowledged records, however many rows it has, so memory is the ring and nothing else. A transaction is
- * durable only when all before it are: what is taken from here is the position up to which nothing is missing in Kafka.
- * One thread.
+ * A transaction is a counter of unacknowledged records, however many rows it has, so memory is the ring and nothing
+ * else. A transaction is durable only when all before it are: what is taken from here is the position up to which
+ * nothing is missing in Kafka. One thread.
  */
 #ifndef TAILRACE_CAPTURE_PRODUCE_FLIGHT_H
 #define TAILRACE_CAPTURE_PRODUCE_FLIGHT_H
@@ -41,7 +41,10 @@ size_t flight_count(const struct flight *flight);
 /* The oldest, NULL when there is none. */
 const struct flight_entry *flight_oldest(const struct flight *flight);
 
-/* Opens the next entry and returns its token: rising by one, never 0. The ring must not be full, the one before must be closed. */
+/*
+ * Opens the next entry and returns its token: rising by one, never 0. The ring must not be full, the one before must be
+ * closed.
+ */
 uint64_t flight_open(struct flight *flight, const struct transaction *txn);
 /* One record of this transaction was handed over, was acknowledged. */
 void flight_sent(struct flight *flight, uint64_t token);
@@ -49,8 +52,8 @@ void flight_delivered(struct flight *flight, uint64_t token);
 /* Nothing more will be handed over for it; txn->end is known now. */
 void flight_close(struct flight *flight, uint64_t token, const struct transaction *txn);
 /*
- * The log holds nothing of interest up to upto. True when nothing is under way, so that this is durable at once; else the newest
- * transaction carries it along (an open one does not, since the log has not been read beyond it).
+ * The log holds nothing of interest up to upto. True when nothing is under way, so that this is durable at once; else
+ * the newest transaction carries it along (an open one does not, since the log has not been read beyond it).
  */
 bool flight_progress(struct flight *flight, uint64_t upto);
 /* Takes the oldest out if it is durable. */

@@ -1,6 +1,6 @@
 /*
- * produce_outbox.c: records on their way into Kafka's queue. Keys, values and headers are pieces of one buffer, named by offsets since
- * the buffer may move while it grows.
+ * produce_outbox.c: records on their way into Kafka's queue. Keys, values and headers are pieces of one buffer, named
+ * by offsets since the buffer may move while it grows.
  */
 #include "capture/produce_outbox.h"
 

@@ -1,8 +1,8 @@
 /*
  * produce_outbox.h: the few records that one item of the log becomes, until Kafka's queue has taken them.
  *
- * The queue may be full at any record, also between a delete and its tombstone. So an item is first turned into records here, and handing over is
- * a step of its own that can be tried again and goes on where it stopped. One thread.
+ * The queue may be full at any record, also between a delete and its tombstone. So an item is first turned into records
+ * here, and handing over is a step of its own that can be tried again and goes on where it stopped. One thread.
  */
 #ifndef TAILRACE_CAPTURE_PRODUCE_OUTBOX_H
 #define TAILRACE_CAPTURE_PRODUCE_OUTBOX_H
@@ -51,8 +51,8 @@ void outbox_reset(struct outbox *outbox);
 struct outbox_record *outbox_add(struct outbox *outbox, struct kafka_topic *topic, int32_t partition, uint64_t token);
 
 /*
- * Hands over as much as Kafka takes. 1: everything (and the outbox is reset); 0: the queue is full; -1: err. Each record that was taken is
- * counted in flight under its token.
+ * Hands over as much as Kafka takes. 1: everything (and the outbox is reset); 0: the queue is full; -1: err. Each
+ * record that was taken is counted in flight under its token.
  */
 int outbox_flush(struct outbox *outbox, struct kafka_producer *producer, struct flight *flight, struct error *err);
 

@@ -81,10 +81,12 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 			return error_prefix(err, "end of topic \"%s\", partition %d", topic->name, i);
 		if (tail->commit < config->known.head)
 			continue;
-		error_set(err, ERROR_GAP, "topic \"%s\", partition %d ends with a change committed at %s, but the log ends at %s",
+		error_set(err, ERROR_GAP,
+			"topic \"%s\", partition %d ends with a change committed at %s, but the log ends at %s",
 			topic->name, i, position_lsn_format(tail->commit, at, sizeof at),
 			position_lsn_format(config->known.head, head, sizeof head));
-		return error_hint(err, "the source was set back to an older state, or another source writes to these topics: "
+		return error_hint(err,
+			"the source was set back to an older state, or another source writes to these topics: "
 				       "start anew with another topic_prefix, or restore the source");
 	}
 	return 0;
@@ -170,18 +172,19 @@ static int topic_of(struct produce_topics *topics, const struct table *table, co
 		struct produce_topic *topic = topics->sorted[place];
 		size_t schema_len = strlen(table->schema);
 
-		if (strncmp(topic->collection, table->schema, schema_len) != 0 || topic->collection[schema_len] != '.' ||
+		if (strncmp(topic->collection, table->schema, schema_len) != 0 ||
+			topic->collection[schema_len] != '.' ||
 			strcmp(topic->collection + schema_len + 1, table->name) != 0) {
-			error_set(err, ERROR_CONFIG, "tables %s and %s.%s would share the topic \"%s\"", topic->collection,
-				table->schema, table->name, name);
+			error_set(err, ERROR_CONFIG, "tables %s and %s.%s would share the topic \"%s\"",
+				topic->collection, table->schema, table->name, name);
 			return error_hint(err, "leave one of them out with table_exclude_list, or rename it");
 		}
 		*ret_topic = topic;
 		return 0;
 	}
 	if (is_own_name(topics, name))
-		return error_set(err, ERROR_CONFIG, "table %s.%s would have the agent's own topic \"%s\"", table->schema,
-			table->name, name);
+		return error_set(err, ERROR_CONFIG, "table %s.%s would have the agent's own topic \"%s\"",
+			table->schema, table->name, name);
 	if (topics->count == topics->room) {
 		size_t room = topics->room == 0 ? 64 : topics->room * 2;
 		struct produce_topic **grown;

@@ -1,8 +1,10 @@
 /*
- * produce_topics.h: the event topics and what is known of each: its table, its partitions, their tails, the count for END.
+ * produce_topics.h: the event topics and what is known of each: its table, its partitions, their tails, the count for
+ * END.
  *
- * A topic is made known (and created, if need be) at the first sight of its table; topics of expected tables are created ahead of it. Several shapes of one table share its topic; two tables whose
- * names become one topic name are refused. One thread.
+ * A topic is made known (and created, if need be) at the first sight of its table; topics of expected tables are
+ * created ahead of it. Several shapes of one table share its topic; two tables whose names become one topic name are
+ * refused. One thread.
  */
 #ifndef TAILRACE_CAPTURE_PRODUCE_TOPICS_H
 #define TAILRACE_CAPTURE_PRODUCE_TOPICS_H
@@ -47,8 +49,9 @@ struct produce_topics {
 void topics_init(struct produce_topics *topics, const struct produce_config *config);
 void topics_release(struct produce_topics *topics);
 /*
- * What is known of this shape. commit: of the transaction in which it is met; the partitions' tails are read if that may be in Kafka
- * already. May wait for Kafka at the first sight. ERROR_CONFIG for two tables with one topic name; ERROR_GAP for a topic that is ahead of the log.
+ * What is known of this shape. commit: of the transaction in which it is met; the partitions' tails are read if that
+ * may be in Kafka already. May wait for Kafka at the first sight. ERROR_CONFIG for two tables with one topic name;
+ * ERROR_GAP for a topic that is ahead of the log.
  */
 int topics_shape(struct produce_topics *topics, const struct table *table, uint64_t commit,
 	struct produce_shape **ret_shape, struct error *err);

@@ -6,9 +6,9 @@
  *   slot confirmed <= position record's confirmed <= log's end
  *   position record's transaction <= last END <= last BEGIN < log's end
  *
- * The first, because the slot is told a position only after its record is durable; the second, because a position is recorded only after the END
- * is durable. If anything else is found, somebody moved the slot, set the source back, or took records out of Kafka: going on would lose or mix
- * events in silence, so each case is a stop with a name.
+ * The first, because the slot is told a position only after its record is durable; the second, because a position is
+ * recorded only after the END is durable. If anything else is found, somebody moved the slot, set the source back, or
+ * took records out of Kafka: going on would lose or mix events in silence, so each case is a stop with a name.
  */
 #include "capture/resume.h"
 
@@ -20,7 +20,10 @@
 
 /* For decoding one record of a tail. */
 #define ARENA_MAX ((size_t)64 << 20)
-/* Records to look at from the end: an event and its tombstone, END and the next BEGIN; some more for where compaction has been. */
+/*
+ * Records to look at from the end: an event and its tombstone, END and the next BEGIN; some more for where compaction
+ * has been.
+ */
 #define TAIL_RECORDS 4
 
 #define HINT_ANEW "restore what was there, or start anew with another topic_prefix and slot"
@@ -37,8 +40,8 @@ static int own_topic(const struct resume_reader *reader, enum produce_topic_kind
 {
 	char name[PRODUCE_TOPIC_MAX];
 	const char *const settings[] = { setting };
-	struct kafka_topic_spec spec = { produce_topic_name(reader->prefix, kind, name), 1, replication_factor, settings,
-		setting != NULL ? 1 : 0 };
+	struct kafka_topic_spec spec = { produce_topic_name(reader->prefix, kind, name), 1, replication_factor,
+		settings, setting != NULL ? 1 : 0 };
 	int partitions;
 
 	if (kafka_topic_ensure(reader->admin, &spec, &partitions, err) < 0)
@@ -46,7 +49,8 @@ static int own_topic(const struct resume_reader *reader, enum produce_topic_kind
 	if (partitions == 1)
 		return 0;
 	error_set(err, ERROR_CONFIG, "topic \"%s\" has %d partitions", name, partitions);
-	return error_hint(err, "it must have one, because its records are in the order of the log; delete it if nothing is in it");
+	return error_hint(err,
+		"it must have one, because its records are in the order of the log; delete it if nothing is in it");
 }
 
 int resume_topics(const struct resume_reader *reader, int replication_factor, struct error *err)
@@ -96,7 +100,8 @@ static int visit_mark(void *context, const struct kafka_message *message)
 	if (message->value == NULL)
 		return 0;
 	arena_reset(&visit->arena);
-	if (decoder_mark(visit->reader->decoder, message->value, message->value_len, &visit->arena, &mark, visit->err) < 0) {
+	if (decoder_mark(visit->reader->decoder, message->value, message->value_len, &visit->arena, &mark,
+		visit->err) < 0) {
 		visit->failed = true;
 		return 1;
 	}
@@ -118,8 +123,8 @@ static int read_own(struct visit *visit, enum produce_topic_kind kind, kafka_vis
 {
 	char name[PRODUCE_TOPIC_MAX];
 
-	if (kafka_reader_tail(visit->reader->kafka, produce_topic_name(visit->reader->prefix, kind, name), 0, TAIL_RECORDS, look,
-		    visit, visit->err) < 0)
+	if (kafka_reader_tail(visit->reader->kafka, produce_topic_name(visit->reader->prefix, kind, name), 0,
+		TAIL_RECORDS, look, visit, visit->err) < 0)
 		visit->failed = true;
 	return visit->failed ? error_prefix(visit->err, "end of topic \"%s\"", name) : 0;
 }
@@ -137,8 +142,8 @@ int resume_read(const struct resume_reader *reader, struct resume_point *ret_poi
 		read_own(&visit, PRODUCE_TRANSACTIONS, visit_mark) < 0)
 		goto out;
 	if (point.begin_commit == 0) {
-		if (kafka_watermarks(reader->admin, produce_topic_name(reader->prefix, PRODUCE_TRANSACTIONS, name), 0, &low,
-			    &high, err) < 0)
+		if (kafka_watermarks(reader->admin, produce_topic_name(reader->prefix, PRODUCE_TRANSACTIONS, name), 0,
+			&low, &high, err) < 0)
 			goto out;
 		point.expired = high > 0;
 	}
@@ -156,7 +161,8 @@ out:
 static int other_log(const char *what, const char *theirs, const char *ours, struct error *err)
 {
 	error_set(err, ERROR_GAP, "%s is of the log %s, but the source is %s", what, theirs, ours);
-	return error_hint(err, "the source was replaced, promoted or restored: what it lost or gained since cannot be told from "
+	return error_hint(err,
+		"the source was replaced, promoted or restored: what it lost or gained since cannot be told from "
 			       "its log; " HINT_ANEW);
 }
 
@@ -178,7 +184,8 @@ static int compare_slot(const struct resume_point *point, const struct resume_lo
 	error_set(err, ERROR_GAP, "slot \"%s\" was moved to %s, but Kafka has the log only up to %s", log->slot,
 		position_lsn_format(log->confirmed, slot, sizeof slot),
 		position_lsn_format(point->position.confirmed, have, sizeof have));
-	return error_hint(err, "another program read from the slot or advanced it, or it was made anew; what lies between is "
+	return error_hint(err,
+		"another program read from the slot or advanced it, or it was made anew; what lies between is "
 			       "lost to the stream: " HINT_ANEW);
 }
 

@@ -3,7 +3,8 @@
  *
  *   position record   everything before `confirmed` is durable; which log, which transaction was the last
  *   transaction topic the last BEGIN and END
- *   event topics      per partition the last event and whether a delete's tombstone is missing (read when the table is first met)
+ *   event topics      per partition the last event and whether a delete's tombstone is missing (read when the table is
+ *   first met)
  *
  * Read only after the slot is ours and the producer of an earlier try is gone, so that nobody else adds to it.
  * One thread; may wait for Kafka.
@@ -42,7 +43,10 @@ struct resume_point {
 /* Whether Kafka holds anything of this source. */
 bool resume_has_history(const struct resume_point *point);
 
-/* Makes the transaction, heartbeat and position topics unless they are there. ERROR_CONFIG if one has more than one partition. */
+/*
+ * Makes the transaction, heartbeat and position topics unless they are there. ERROR_CONFIG if one has more than one
+ * partition.
+ */
 int resume_topics(const struct resume_reader *reader, int replication_factor, struct error *err);
 int resume_read(const struct resume_reader *reader, struct resume_point *ret_point, struct error *err);
 
@@ -55,8 +59,8 @@ struct resume_log {
 };
 
 /*
- * Compares the two. 0 and what the producer must know, or a named stop, ERROR_GAP: another log; the slot or the log behind or ahead of what
- * Kafka has; records missing in Kafka.
+ * Compares the two. 0 and what the producer must know, or a named stop, ERROR_GAP: another log; the slot or the log
+ * behind or ahead of what Kafka has; records missing in Kafka.
  */
 int resume_compare(const struct resume_point *point, const struct resume_log *log, struct produce_known *ret_known,
 	struct error *err);

@@ -1,8 +1,9 @@
 /*
  * source.h: a database's log, as the capture pipeline sees it.
  *
- * A source gives items in the order of the log. Connections, keepalives, feedback and the heartbeat that it writes into the log are inside; the
- * pipeline only says how far things are durable. "received", "sent" and "durable" are three different positions, and only the last goes back to the source.
+ * A source gives items in the order of the log. Connections, keepalives, feedback and the heartbeat that it writes into
+ * the log are inside; the pipeline only says how far things are durable. "received", "sent" and "durable" are three
+ * different positions, and only the last goes back to the source.
  */
 #ifndef TAILRACE_CAPTURE_SOURCE_H
 #define TAILRACE_CAPTURE_SOURCE_H
@@ -43,7 +44,8 @@ struct source_options {
 	const char *const *table_exclude;
 	size_t table_exclude_count;
 	int64_t heartbeat_interval_us, status_interval_us;
-	const char *expected_log; /* identity of the log that Kafka has, "" if none: another one is ERROR_GAP before anything is made */
+	/* identity of the log that Kafka has, "" if none: another one is ERROR_GAP before anything is made */
+	const char *expected_log;
 	bool (*stopping)(void); /* asked during long waits of open(), which then ends with ERROR_RETRY; NULL: never */
 };
 
@@ -51,7 +53,8 @@ struct source_options {
 struct source_identity {
 	char log[POSITION_LOG_MAX];
 	bool slot_created;  /* by this open(): the log was never read before */
-	uint64_t confirmed; /* the slot's confirmed position: transactions whose commit stands at or behind it will come */
+	/* the slot's confirmed position: transactions whose commit stands at or behind it will come */
+	uint64_t confirmed;
 	uint64_t head;      /* the log's end now */
 };
 
@@ -63,21 +66,30 @@ typedef int source_table_visit(void *context, const char *schema, const char *na
 /* One thread; all required. */
 struct source_ops {
 	const char *connector; /* "postgresql" */
-	/* may_create: false when Kafka already has history of this log: then a missing slot is ERROR_GAP and nothing is made. */
+	/*
+	 * may_create: false when Kafka already has history of this log: then a missing slot is ERROR_GAP and nothing is
+	 * made.
+	 */
 	int (*open)(const struct source_options *options, bool may_create, struct source **ret_source,
 		struct source_identity *ret_identity, struct error *err);
 	/*
-	 * Starts the stream after `from` (0: where the slot stands). From then on the log is ours alone: a second reader is ERROR_RETRY (it
-	 * stands by), and head() is not older than this call.
+	 * Starts the stream after `from` (0: where the slot stands). From then on the log is ours alone: a second
+	 * reader is ERROR_RETRY (it stands by), and head() is not older than this call.
 	 */
 	int (*start)(struct source *src, uint64_t from, struct error *err);
 	/* Visits each table whose changes may come, as far as is known now. The first error of visit ends it. */
 	int (*tables)(struct source *src, source_table_visit *visit, void *context, struct error *err);
 	/* Fills the item; SOURCE_NOTHING when it would wait. Sends due feedback and heartbeats by itself. */
 	int (*next)(struct source *src, struct source_item *ret_item, struct error *err);
-	/* Without reading: sends due feedback, which also keeps the server from giving us up (call it while Kafka takes nothing more). */
+	/*
+	 * Without reading: sends due feedback, which also keeps the server from giving us up (call it while Kafka takes
+	 * nothing more).
+	 */
 	int (*tend)(struct source *src, struct error *err);
-	/* Adds the descriptors to wait for to fds (at most `room`), returns their number; *io_timeout_ms is lowered to the next duty. */
+	/*
+	 * Adds the descriptors to wait for to fds (at most `room`), returns their number; *io_timeout_ms is lowered to
+	 * the next duty.
+	 */
 	size_t (*poll_fds)(struct source *src, struct pollfd *fds, size_t room, int *io_timeout_ms);
 	/* Everything up to lsn is durable in Kafka, and so is the record that says so: the log may forget it. */
 	int (*confirm)(struct source *src, uint64_t lsn, struct error *err);

@@ -1,8 +1,9 @@
 /*
- * source_postgres.c: the log of one PostgreSQL database as pgoutput decodes it, over the streaming replication protocol.
+ * source_postgres.c: the log of one PostgreSQL database as pgoutput decodes it, over the streaming replication
+ * protocol.
  *
- * Two connections: `replication` carries the stream and our feedback; `sql` answers the decoder's questions and writes the heartbeat into the
- * log. Losing the second is mended in the background, losing the first ends the try.
+ * Two connections: `replication` carries the stream and our feedback; `sql` answers the decoder's questions and writes
+ * the heartbeat into the log. Losing the second is mended in the background, losing the first ends the try.
  *
  * Frames from the server, inside CopyData (all integers big-endian):
  *   'w' int64 start of the data, int64 end of log sent, int64 clock, then one pgoutput message
@@ -11,8 +12,8 @@
  *   'r' int64 written, int64 flushed, int64 applied, int64 clock (us since 2000-01-01), byte 1: answer at once
  * "flushed" is what lets the server forget, so it is only ever what the pipeline confirmed, and never goes back.
  *
- * The heartbeat is a logical message outside of transactions, "<slot> <us since 1970>": it needs no table, moves an idle slot on, and comes back to
- * us through the log. Those of other slots of the database are passed over.
+ * The heartbeat is a logical message outside of transactions, "<slot> <us since 1970>": it needs no table, moves an
+ * idle slot on, and comes back to us through the log. Those of other slots of the database are passed over.
  *
  * https://www.postgresql.org/docs/15/protocol-replication.html, .../protocol-logicalrep-message-formats.html
  */
@@ -284,8 +285,8 @@ static int check_silence(struct source *src, int64_t now_us, struct error *err)
 		return 0;
 	}
 	if (silent > GIVE_UP_US) {
-		error_set(err, ERROR_RETRY, "PostgreSQL at %s:%" PRId64 " has not answered for %d s", src->options.hostname,
-			src->options.port, (int)(GIVE_UP_US / 1000000));
+		error_set(err, ERROR_RETRY, "PostgreSQL at %s:%" PRId64 " has not answered for %d s",
+			src->options.hostname, src->options.port, (int)(GIVE_UP_US / 1000000));
 		return error_hint(err, "the server or the network between is gone");
 	}
 	if (now_us >= src->next_ask_us) {
@@ -444,7 +445,8 @@ static int take_frame(struct source *src, int len, struct source_item *item, str
 	if (len > 0 && frame[0] == 'k')
 		return take_keepalive(src, frame, len, item, err);
 	if (len < 26 || frame[0] != 'w')
-		return frame_error(len > 0 && frame[0] != 'w' ? "unknown frame" : "data frame of less than 26 bytes", err);
+		return frame_error(
+			len > 0 && frame[0] != 'w' ? "unknown frame" : "data frame of less than 26 bytes", err);
 	start = get_u64(frame + 1);
 	end = get_u64(frame + 9);
 	if (start > src->received)
@@ -488,8 +490,8 @@ static int attend(struct source *src, struct error *err)
 }
 
 /*
- * The next frame: 1, 0 when there is none at hand, -1. With TLS, one read of ours may leave up to one record (16 KiB) in the library's own buffer,
- * where the socket does not show it: so two reads find nothing before we believe it.
+ * The next frame: 1, 0 when there is none at hand, -1. With TLS, one read of ours may leave up to one record (16 KiB)
+ * in the library's own buffer, where the socket does not show it: so two reads find nothing before we believe it.
  */
 static int read_frame(struct source *src, int *ret_len, struct error *err)
 {
@@ -575,7 +577,8 @@ static size_t postgres_poll_fds(struct source *src, struct pollfd *fds, size_t r
 	if (n < room && src->beat == BEAT_SENT)
 		fds[n++] = (struct pollfd){ PQsocket(src->sql), POLLIN, 0 };
 	if (n < room && src->beat == BEAT_CONNECTING && src->sql != NULL)
-		fds[n++] = (struct pollfd){ PQsocket(src->sql), src->connecting == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0 };
+		fds[n++] = (struct pollfd){ PQsocket(src->sql),
+			src->connecting == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0 };
 	return n;
 }
 
@@ -681,7 +684,8 @@ static int start_command(struct source *src, uint64_t from, struct buf *command,
 		strlen(src->options.publication_name));
 
 	if (publication == NULL)
-		return error_set(err, ERROR_CONFIG, "\"%s\" is no name of a publication", src->options.publication_name);
+		return error_set(err, ERROR_CONFIG, "\"%s\" is no name of a publication",
+			src->options.publication_name);
 	buf_printf(command, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '1', publication_names ",
 		src->options.slot_name, position_lsn_format(from, at, sizeof at));
 	append_literal(command, publication);

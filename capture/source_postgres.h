@@ -24,15 +24,18 @@
 /* ---- source_postgres_session.c: one connection ---- */
 enum session_kind { SESSION_SQL, SESSION_REPLICATION };
 
-/* Begins to connect without waiting; then PQconnectPoll(). Non-NULL also when libpq refused at once (PQstatus). NULL: memory. */
+/*
+ * Begins to connect without waiting; then PQconnectPoll(). Non-NULL also when libpq refused at once (PQstatus). NULL:
+ * memory.
+ */
 PGconn *session_start(const struct source_options *options, enum session_kind kind);
 /* Connects, waits at most SESSION_CONNECT_US. *ret_conn stays untouched on failure. */
 int session_open(const struct source_options *options, enum session_kind kind, PGconn **ret_conn, struct error *err);
 /* Why the connection was not made or is gone, with the class and what to do; returns -1. */
 int session_error(const struct source_options *options, const PGconn *conn, const char *doing, struct error *err);
 /*
- * One statement with text parameters, waits at most limit_us; its last result (PQclear() it) has one of the two statuses of success.
- * An error is classified by its SQLSTATE.
+ * One statement with text parameters, waits at most limit_us; its last result (PQclear() it) has one of the two
+ * statuses of success. An error is classified by its SQLSTATE.
  */
 int session_query(const struct source_options *options, PGconn *conn, const char *sql, const char *const *parameters,
 	int count, int64_t limit_us, const char *doing, PGresult **ret_result, struct error *err);

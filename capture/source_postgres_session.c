@@ -1,8 +1,9 @@
 /*
  * source_postgres_session.c: connections to PostgreSQL, statements on them, and what their failures mean.
  *
- * libpq's blocking calls may wait as long as a dead network does, so everything here is its asynchronous half with net_wait() and a limit.
- * The texts of values must be unambiguous, so each session sets how they are written (decode_pgoutput.h).
+ * libpq's blocking calls may wait as long as a dead network does, so everything here is its asynchronous half with
+ * net_wait() and a limit. The texts of values must be unambiguous, so each session sets how they are written
+ * (decode_pgoutput.h).
  */
 #include "capture/source_postgres.h"
 
@@ -18,7 +19,8 @@
 
 #define SESSION_SETTINGS                                                                                       \
 	"-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c bytea_output=hex "                  \
-	"-c extra_float_digits=1 -c statement_timeout=0 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=0 " \
+	"-c extra_float_digits=1 -c statement_timeout=0 -c lock_timeout=5000 "                                 \
+	"-c idle_in_transaction_session_timeout=0 "                                                            \
 	"-c search_path=pg_catalog"
 
 bool session_stopping(const struct source_options *options)
@@ -32,8 +34,8 @@ bool session_stopping(const struct source_options *options)
 static bool is_passing(const char *text)
 {
 	static const char *const passing[] = { "the database system is ", "too many clients", "too many connections",
-		"remaining connection slots", "number of requested standby connections exceeds", "terminating connection", "timeout", "could not ",
-		"out of memory" };
+		"remaining connection slots", "number of requested standby connections exceeds",
+		"terminating connection", "timeout", "could not ", "out of memory" };
 
 	for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
 		if (strstr(text, passing[i]) != NULL)
@@ -49,10 +51,12 @@ static enum error_class class_of_refusal(const char *text, const char **ret_hint
 	} known[] = {
 		{ "password authentication failed", "look at database.user and database.password" },
 		{ "no password supplied", "set database.password" },
-		{ "no pg_hba.conf entry", "the server's pg_hba.conf must let this role in from this host, also for \"replication\"" },
+		{ "no pg_hba.conf entry",
+			"the server's pg_hba.conf must let this role in from this host, also for \"replication\"" },
 		{ "must be superuser or replication role", "ALTER ROLE ... REPLICATION" },
 		{ "permission denied to start WAL sender", "ALTER ROLE ... REPLICATION" },
-		{ "does not exist", "look at database.user, database.dbname and the files of database.sslrootcert, sslcert, sslkey" },
+		{ "does not exist",
+			"look at database.user, database.dbname and the files of database.sslrootcert, sslcert, sslkey" },
 		{ "certificate", "look at database.sslmode and database.sslrootcert" },
 		{ "server does not support SSL", "look at database.sslmode" },
 	};
@@ -194,7 +198,8 @@ static int wait_socket(const struct source_options *options, PGconn *conn, short
 		if (session_stopping(options))
 			return error_set(err, ERROR_RETRY, "%s: given up, the agent is to stop", doing);
 		if (clock_monotonic_us() > end_us)
-			return error_set(err, ERROR_RETRY, "PostgreSQL at %s:%" PRId64 ", database \"%s\": %s: no answer in time",
+			return error_set(err, ERROR_RETRY,
+				"PostgreSQL at %s:%" PRId64 ", database \"%s\": %s: no answer in time",
 				host_of(options), options->port, options->dbname, doing);
 	}
 }
@@ -205,8 +210,10 @@ int session_open(const struct source_options *options, enum session_kind kind, P
 	PGconn *conn = session_start(options, kind);
 	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
 
-	while (conn != NULL && PQstatus(conn) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
-		if (wait_socket(options, conn, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, end, "connecting", err) < 0)
+	while (conn != NULL && PQstatus(conn) != CONNECTION_BAD && step != PGRES_POLLING_OK &&
+		step != PGRES_POLLING_FAILED) {
+		if (wait_socket(options, conn, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, end, "connecting",
+			err) < 0)
 			goto failed;
 		step = PQconnectPoll(conn);
 	}
@@ -254,7 +261,8 @@ int session_query(const struct source_options *options, PGconn *conn, const char
 {
 	int64_t end = clock_monotonic_us() + limit_us;
 	PGresult *last = NULL, *next;
-	int sent = count > 0 ? PQsendQueryParams(conn, sql, count, NULL, parameters, NULL, NULL, 0) : PQsendQuery(conn, sql);
+	int sent = count > 0 ? PQsendQueryParams(conn, sql, count, NULL, parameters, NULL, NULL, 0)
+			     : PQsendQuery(conn, sql);
 
 	if (sent == 0)
 		return session_error(options, conn, doing, err);

@@ -1,10 +1,12 @@
 /*
  * source_postgres_tables.c: the publication, and whether its tables can be followed.
  *
- * A published table without replica identity is worse than one that is not captured: PostgreSQL then refuses its updates and deletes. So no
- * table is added to a publication, and none is captured, before it has a primary key or another replica identity.
+ * A published table without replica identity is worse than one that is not captured: PostgreSQL then refuses its
+ * updates and deletes. So no table is added to a publication, and none is captured, before it has a primary key or
+ * another replica identity.
  *
- * A partitioned table is published as itself (publish_via_partition_root), so that moving a row between partitions changes no topic.
+ * A partitioned table is published as itself (publish_via_partition_root), so that moving a row between partitions
+ * changes no topic.
  */
 #include "capture/source_postgres.h"
 
@@ -19,16 +21,17 @@
 #define PUBLISH_US INT64_C(60000000)
 
 /* Every table that could be captured: the roots of partitioned ones instead of their parts. $1: the publication. */
-#define TABLES_QUERY                                                                                                    \
-	"SELECT n.nspname, c.relname,"                                                                                  \
-	" CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false"                                                   \
-	"  WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid)"        \
-	"  ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid) END,"      \
-	" EXISTS (SELECT FROM pg_publication_tables p WHERE p.pubname = $1 AND p.schemaname = n.nspname"                \
-	"  AND p.tablename = c.relname), c.relispartition "                                                             \
-	"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "                                                \
-	"WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"                                                      \
-	" AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' "                   \
+#define TABLES_QUERY                                                                                          \
+	"SELECT n.nspname, c.relname,"                                                                        \
+	" CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false"                                         \
+	"  WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid "                            \
+	" AND i.indisreplident AND i.indisvalid)"                                                             \
+	"  ELSE EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid) END,"\
+	" EXISTS (SELECT FROM pg_publication_tables p WHERE p.pubname = $1 AND p.schemaname = n.nspname"      \
+	"  AND p.tablename = c.relname), c.relispartition "                                                   \
+	"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "                                      \
+	"WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"                                            \
+	" AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' "         \
 	"ORDER BY 1, 2"
 
 enum { TABLE_SCHEMA, TABLE_NAME, TABLE_IDENTITY, TABLE_PUBLISHED, TABLE_PART };
@@ -45,8 +48,8 @@ static bool is_pattern(const char *text)
 
 static bool is_listed(const struct source_options *options, const char *schema, const char *name)
 {
-	return table_selected(schema, name, options->table_include, options->table_include_count, options->table_exclude,
-		options->table_exclude_count);
+	return table_selected(schema, name, options->table_include, options->table_include_count,
+		options->table_exclude, options->table_exclude_count);
 }
 
 /* Named in full in the include list, so that its absence is a mistake and a partition is meant as itself. */
@@ -101,9 +104,10 @@ static int no_identity(const PGresult *tables, int row, struct error *err)
 {
 	const char *schema = PQgetvalue(tables, row, TABLE_SCHEMA), *name = PQgetvalue(tables, row, TABLE_NAME);
 
-	error_set(err, ERROR_CONFIG, "table %s.%s has no replica identity: PostgreSQL would refuse its updates and deletes",
-		schema, name);
-	return error_hint(err, "ALTER TABLE \"%s\".\"%s\" ADD PRIMARY KEY (...), or ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY "
+	error_set(err, ERROR_CONFIG,
+		"table %s.%s has no replica identity: PostgreSQL would refuse its updates and deletes", schema, name);
+	return error_hint(err,
+		"ALTER TABLE \"%s\".\"%s\" ADD PRIMARY KEY (...), or ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY "
 			       "FULL; or leave it out with table_exclude_list", schema, name, schema, name);
 }
 
@@ -130,7 +134,8 @@ static int check_published(const struct source_options *options, const PGresult 
 			continue;
 		error_set(err, ERROR_CONFIG, "table %s.%s is not in publication \"%s\"", schema, name,
 			options->publication_name);
-		return error_hint(err, "ALTER PUBLICATION \"%s\" ADD TABLE \"%s\".\"%s\", or publication_create = \"filtered\"",
+		return error_hint(err,
+			"ALTER PUBLICATION \"%s\" ADD TABLE \"%s\".\"%s\", or publication_create = \"filtered\"",
 			options->publication_name, schema, name);
 	}
 	return 0;
@@ -151,7 +156,8 @@ static int append_identifier(PGconn *sql, struct buf *statement, const char *nam
 }
 
 /* Appends the wanted tables that are not published yet; *ret_count: how many. */
-static int append_tables(const struct source_options *options, PGconn *sql, const PGresult *tables, struct buf *statement,
+static int append_tables(const struct source_options *options, PGconn *sql, const PGresult *tables,
+	struct buf *statement,
 	int *ret_count, struct error *err)
 {
 	int count = 0;
@@ -183,7 +189,8 @@ static int run(const struct source_options *options, PGconn *sql, struct buf *st
 	return 0;
 }
 
-static int create_publication(const struct source_options *options, PGconn *sql, const PGresult *tables, struct error *err)
+static int create_publication(const struct source_options *options, PGconn *sql, const PGresult *tables,
+	struct error *err)
 {
 	bool all = strcmp(options->publication_create, "all_tables") == 0;
 	struct buf statement;
@@ -197,14 +204,16 @@ static int create_publication(const struct source_options *options, PGconn *sql,
 	if (!all && append_tables(options, sql, tables, &statement, &count, err) < 0)
 		goto out;
 	if (!all && count == 0) {
-		error_set(err, ERROR_CONFIG, "no table of database \"%s\" matches table_include_list and table_exclude_list",
+		error_set(err, ERROR_CONFIG,
+			"no table of database \"%s\" matches table_include_list and table_exclude_list",
 			options->dbname);
 		goto out;
 	}
 	buf_append_str(&statement, " WITH (publish_via_partition_root = true)");
 	if (run(options, sql, &statement, "creating the publication", err) < 0) {
 		if (err->class == ERROR_CONFIG)
-			error_hint(err, "the role needs CREATE on the database and must own the tables (for all tables: be a "
+			error_hint(err,
+				"the role needs CREATE on the database and must own the tables (for all tables: be a "
 					"superuser); or let the administrator create the publication");
 		goto out;
 	}
@@ -215,7 +224,8 @@ out:
 }
 
 /* Tables that came since the publication was made. */
-static int extend_publication(const struct source_options *options, PGconn *sql, const PGresult *tables, struct error *err)
+static int extend_publication(const struct source_options *options, PGconn *sql, const PGresult *tables,
+	struct error *err)
 {
 	struct buf statement;
 	int count = 0, rc = -1;
@@ -243,8 +253,8 @@ static int read_tables(const struct source_options *options, PGconn *sql, PGresu
 {
 	const char *parameters[] = { options->publication_name };
 
-	return session_query(options, sql, TABLES_QUERY, parameters, 1, SESSION_QUERY_US, "looking at the tables", ret_tables,
-		err);
+	return session_query(options, sql, TABLES_QUERY, parameters, 1, SESSION_QUERY_US, "looking at the tables",
+		ret_tables, err);
 }
 
 /* *ret_exists, *ret_all. Publishing less than all four operations would lose the others in silence. */
@@ -256,13 +266,15 @@ static int read_publication(const struct source_options *options, PGconn *sql, b
 	int rc = 0;
 
 	if (session_query(options, sql,
-		    "SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = $1",
+		    "SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication"
+		    " WHERE pubname = $1",
 		    parameters, 1, SESSION_QUERY_US, "looking for the publication", &result, err) < 0)
 		return -1;
 	*ret_exists = PQntuples(result) > 0;
 	*ret_all = *ret_exists && is_true(result, 0, 0);
 	if (*ret_exists && !is_true(result, 0, 1)) {
-		error_set(err, ERROR_CONFIG, "publication \"%s\" does not publish all of insert, update, delete and truncate",
+		error_set(err, ERROR_CONFIG,
+			"publication \"%s\" does not publish all of insert, update, delete and truncate",
 			options->publication_name);
 		rc = error_hint(err, "ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate')",
 			options->publication_name);
@@ -294,8 +306,8 @@ int setup_publication(const struct source_options *options, PGconn *sql, struct 
 	if (read_publication(options, sql, &exists, &all, err) < 0)
 		return -1;
 	if (!exists && strcmp(options->publication_create, "disabled") == 0) {
-		error_set(err, ERROR_CONFIG, "publication \"%s\" does not exist in database \"%s\"", options->publication_name,
-			options->dbname);
+		error_set(err, ERROR_CONFIG, "publication \"%s\" does not exist in database \"%s\"",
+			options->publication_name, options->dbname);
 		return error_hint(err, "CREATE PUBLICATION \"%s\" FOR TABLE ..., or set publication_create",
 			options->publication_name);
 	}

@@ -1,8 +1,10 @@
 /*
- * source_postgres_types.c: what the log does not say about types and keys, asked of the catalogue when a table is first met.
+ * source_postgres_types.c: what the log does not say about types and keys, asked of the catalogue when a table is first
+ * met.
  *
- * Asked of the catalogue as it is now, not as it was at that place of the log: a type that is gone by then, or that changed since, is carried as
- * the text that the log has, which needs no description. Table shapes themselves never come from here.
+ * Asked of the catalogue as it is now, not as it was at that place of the log: a type that is gone by then, or that
+ * changed since, is carried as the text that the log has, which needs no description. Table shapes themselves never
+ * come from here.
  */
 #include "capture/source_postgres.h"
 
@@ -13,7 +15,8 @@
 /* Domains over domains over arrays ... */
 #define DEPTH_MAX 16
 
-static int ask(struct catalogue *catalogue, const char *sql, const char *const *parameters, int count, const char *doing,
+static int ask(struct catalogue *catalogue, const char *sql, const char *const *parameters, int count,
+	const char *doing,
 	PGresult **ret_result, struct error *err)
 {
 	/* The connection may have gone without our having noticed: then once more on a new one. */
@@ -41,7 +44,8 @@ static int as_text(struct pg_type *ret, const char *name)
 	return 0;
 }
 
-static int describe_enum(struct catalogue *catalogue, uint32_t oid, const char *name, struct pg_type *ret, struct error *err)
+static int describe_enum(struct catalogue *catalogue, uint32_t oid, const char *name, struct pg_type *ret,
+	struct error *err)
 {
 	char text[16];
 	const char *parameters[] = { text };
@@ -50,13 +54,14 @@ static int describe_enum(struct catalogue *catalogue, uint32_t oid, const char *
 	int rc = 0, count;
 
 	(void)snprintf(text, sizeof text, "%u", oid);
-	if (ask(catalogue, "SELECT enumlabel FROM pg_enum WHERE enumtypid = $1::oid ORDER BY enumsortorder", parameters, 1,
-		    "asking for the labels of a type", &result, err) < 0)
+	if (ask(catalogue, "SELECT enumlabel FROM pg_enum WHERE enumtypid = $1::oid ORDER BY enumsortorder",
+		parameters, 1, "asking for the labels of a type", &result, err) < 0)
 		return -1;
 	count = PQntuples(result);
 	labels = arena_alloc(&catalogue->arena, ((size_t)count + 1) * sizeof *labels);
 	for (int i = 0; labels != NULL && i < count; i++) {
-		labels[i] = arena_strndup(&catalogue->arena, PQgetvalue(result, i, 0), (size_t)PQgetlength(result, i, 0));
+		labels[i] = arena_strndup(&catalogue->arena, PQgetvalue(result, i, 0),
+			(size_t)PQgetlength(result, i, 0));
 		if (labels[i] == NULL)
 			labels = NULL;
 	}
@@ -103,14 +108,14 @@ static int describe_row(struct catalogue *catalogue, const PGresult *row, uint32
 	case 'e':
 		return describe_enum(catalogue, oid, name, ret, err);
 	case 'd':
-		if (describe(catalogue, number_of(row, TYPE_BASE), (int32_t)strtol(PQgetvalue(row, 0, TYPE_MOD), NULL, 10),
-			    depth + 1, ret, err) < 0)
+		if (describe(catalogue, number_of(row, TYPE_BASE),
+			    (int32_t)strtol(PQgetvalue(row, 0, TYPE_MOD), NULL, 10), depth + 1, ret, err) < 0)
 			return -1;
 		(void)snprintf(ret->name, sizeof ret->name, "%s", name);
 		return 0;
 	case 'A':
-		return describe_array(catalogue, number_of(row, TYPE_ELEMENT), typmod, PQgetvalue(row, 0, TYPE_COMMA)[0] == 't',
-			name, depth, ret, err);
+		return describe_array(catalogue, number_of(row, TYPE_ELEMENT), typmod, PQgetvalue(row, 0,
+			TYPE_COMMA)[0] == 't', name, depth, ret, err);
 	default:
 		return as_text(ret, name);
 	}
@@ -160,7 +165,8 @@ int catalogue_key(void *context, uint32_t relation, const char *schema, const ch
 	(void)snprintf(oid, sizeof oid, "%u", relation);
 	if (ask(catalogue,
 		    "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
-		    " AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) WHERE i.indrelid = $1::oid AND i.indisprimary",
+		    " AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])"
+		    " WHERE i.indrelid = $1::oid AND i.indisprimary",
 		    parameters, 1, "asking for a primary key", &result, err) < 0)
 		return error_prefix(err, "table %s.%s", schema, name);
 	for (int row = 0; row < PQntuples(result); row++)

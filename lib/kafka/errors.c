@@ -131,8 +131,8 @@ static enum error_class class_of(rd_kafka_resp_err_t code)
 	case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
 	case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
 	case RD_KAFKA_RESP_ERR__INVALID_ARG:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
 		return ERROR_CONFIG;
+	/* _UNKNOWN_PARTITION too: nobody writes down a partition's number; metadata has none of a broker just back. */
 	default:
 		return ERROR_RETRY;
 	}

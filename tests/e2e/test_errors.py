@@ -168,7 +168,8 @@ def test_broken_configuration(pipe, tmp_path, line, words):
     path = tmp_path / "broken.conf"
     good = pipe.capture_config(heartbeat_interval=None, log_level=None)
     path.write_text(good + line + "\n")
-    done = subprocess.run([find_agent("tailrace-capture"), "-c", path, "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run([find_agent("tailrace-capture"), "-c", path, "--check"], capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 78, done
     for word in words:
         assert word in done.stderr, done.stderr

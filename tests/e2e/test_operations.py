@@ -98,7 +98,8 @@ def test_sigterm_drains_and_ends_with_zero(pipe):
 
 def test_sigterm_ends_an_agent_that_cannot_connect(pipe):
     nowhere = free_port()
-    for agent in (pipe.stack.agent("capture", pipe.capture_config(name="k", kafka_settings={"bootstrap_servers": f"127.0.0.1:{nowhere}"})),
+    no_kafka = {"bootstrap_servers": f"127.0.0.1:{nowhere}"}
+    for agent in (pipe.stack.agent("capture", pipe.capture_config(name="k", kafka_settings=no_kafka)),
                   pipe.stack.agent("capture", pipe.capture_config(name="d", database_settings={"port": nowhere})),
                   pipe.stack.agent("apply", pipe.apply_config(name="t", database_settings={"port": nowhere}))):
         agent.start()

@@ -89,7 +89,8 @@ static void put_row(const struct table *table, const struct value *row, bool key
 		if (key_only && !table->columns[i].key)
 			continue;
 		buf_append_byte(out, '/');
-		buf_append(out, row[i].kind == VALUE_TEXT ? row[i].text.ptr : "~", row[i].kind == VALUE_TEXT ? row[i].text.len : 1);
+		buf_append(out, row[i].kind == VALUE_TEXT ? row[i].text.ptr : "~", row[i].kind == VALUE_TEXT ?
+			row[i].text.len : 1);
 	}
 }
 
@@ -204,7 +205,8 @@ int decoder_position(struct decoder *decoder, const void *value, size_t value_le
 	struct codec_position *ret_position, struct error *err)
 {
 	memset(ret_position, 0, sizeof *ret_position);
-	if (sscanf(value, "P %159s %95s %" SCNu64 " %" SCNu64 " %" SCNu64, ret_position->log, ret_position->transaction_id,
+	if (sscanf(value, "P %159s %95s %" SCNu64 " %" SCNu64 " %" SCNu64, ret_position->log,
+		ret_position->transaction_id,
 		    &ret_position->commit, &ret_position->confirmed, &ret_position->epoch) != 5)
 		return error_set(err, ERROR_DATA, "no position: %s", (const char *)value);
 	if (strcmp(ret_position->transaction_id, "-") == 0)

@@ -254,7 +254,8 @@ int kafka_topic_ensure(struct kafka_admin *admin, const struct kafka_topic_spec 
 	return 0;
 }
 
-int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count, struct error *err)
+int kafka_topics_create(struct kafka_admin *admin, const struct kafka_topic_spec *specs, size_t count,
+	struct error *err)
 {
 	if (fake_step(err))
 		return -1;
@@ -421,7 +422,8 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 				partition->durable += 1 + (size_t)fake_random(waiting);
 			/* Durable and reported are two things: the report may be the one that a crash takes. */
 			while (partition->reported < partition->durable && fake_random(100) >= fake.slow_percent / 2) {
-				producer->delivered(producer->context, partition->records[partition->reported++].token, NULL);
+				producer->delivered(producer->context,
+					partition->records[partition->reported++].token, NULL);
 				served++;
 			}
 		}

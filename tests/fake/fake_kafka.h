@@ -1,9 +1,10 @@
 /*
  * fake_kafka.h: lib/kafka/kafka.h over memory, for tests that link it instead of libkafka.a.
  *
- * A record that is produced waits in its partition's queue; polling makes a random number of them durable, in order within a partition and in any
- * order between partitions, as a broker does. A crash makes a random prefix of each queue durable and drops the rest: what an idempotent producer
- * leaves behind. Everything is decided by one seed. One cluster a process; the producer's settings are not looked at.
+ * A record that is produced waits in its partition's queue; polling makes a random number of them durable, in order
+ * within a partition and in any order between partitions, as a broker does. A crash makes a random prefix of each queue
+ * durable and drops the rest: what an idempotent producer leaves behind. Everything is decided by one seed. One cluster
+ * a process; the producer's settings are not looked at.
  */
 #ifndef TAILRACE_TESTS_FAKE_KAFKA_H
 #define TAILRACE_TESTS_FAKE_KAFKA_H
@@ -38,8 +39,8 @@ uint64_t fake_random(uint64_t n);
 /* How often (in percent) kafka_produce() says that its queue is full, and polling delivers nothing. */
 void fake_kafka_trouble(unsigned full_percent, unsigned slow_percent);
 /*
- * One step of the world: every call that a crash may hit counts. After `steps` of them (fake_kafka_crash_after) the world ends: the queues
- * are resolved and each call fails with ERROR_RETRY until fake_kafka_recover(). True: it ended.
+ * One step of the world: every call that a crash may hit counts. After `steps` of them (fake_kafka_crash_after) the
+ * world ends: the queues are resolved and each call fails with ERROR_RETRY until fake_kafka_recover(). True: it ended.
  */
 void fake_kafka_crash_after(uint64_t steps);
 bool fake_step(struct error *err);

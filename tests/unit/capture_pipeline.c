@@ -1,11 +1,12 @@
 /*
- * capture_pipeline.c: the capture pipeline between a scripted log and a Kafka in memory: whatever ends a run, wherever, the topics end up with
- * exactly what an uninterrupted run puts there.
+ * capture_pipeline.c: the capture pipeline between a scripted log and a Kafka in memory: whatever ends a run, wherever,
+ * the topics end up with exactly what an uninterrupted run puts there.
  *
- * A script is a random log: transactions over tables with one and several partitions, with and without key, with deletes, key changes, truncates,
- * empty transactions, heartbeats. The reference is checked against the script by a second, simple reckoning. Then the world ends after every single
- * step of the run (a record produced, a report polled, a confirmation, an item read), each partition keeping a random part of what was under way; the
- * agent starts again, and may be hit again; the source may have forgotten some of what was confirmed, as PostgreSQL may after a crash.
+ * A script is a random log: transactions over tables with one and several partitions, with and without key, with
+ * deletes, key changes, truncates, empty transactions, heartbeats. The reference is checked against the script by a
+ * second, simple reckoning. Then the world ends after every single step of the run (a record produced, a report polled,
+ * a confirmation, an item read), each partition keeping a random part of what was under way; the agent starts again,
+ * and may be hit again; the source may have forgotten some of what was confirmed, as PostgreSQL may after a crash.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -337,6 +338,11 @@ static int run_once(struct error *err)
 	return result;
 }
 
+static const char *text_or_none(const void *text)
+{
+	return text != NULL ? text : "(none)";
+}
+
 /* All that counts of the topics, as one text: each partition's durable records without epoch. The caller frees it. */
 static char *contents(void)
 {
@@ -354,10 +360,10 @@ static char *contents(void)
 			buf_printf(&all, "== %s %d\n", topic, p);
 			for (size_t r = 0; r < partition->durable; r++) {
 				const struct fake_record *record = &partition->records[r];
-				const char *value = record->value != NULL ? record->value : "(none)";
+				const char *value = text_or_none(record->value);
 				const char *epoch = strstr(value, " epoch=");
 
-				buf_printf(&all, "%s | %.*s | %s %s\n", record->key != NULL ? (char *)record->key : "(none)",
+				buf_printf(&all, "%s | %.*s | %s %s\n", text_or_none(record->key),
 					(int)(epoch != NULL ? (size_t)(epoch - value) : strlen(value)), value, record->header,
 					record->header_value != NULL ? (char *)record->header_value : "");
 			}
@@ -392,7 +398,8 @@ static char *sorted(char *text)
 
 		/* An empty partition's topic may not have been made. */
 		if (strchr(blocks[i], '|') != NULL)
-			buf_printf(&out, "%.*s\n", (int)(len > 0 && blocks[i][len - 1] == '\n' ? len - 1 : len), blocks[i]);
+			buf_printf(&out, "%.*s\n", (int)(len > 0 && blocks[i][len - 1] == '\n' ? len - 1 : len),
+				blocks[i]);
 	}
 	free(text);
 	return buf_take(&out);
@@ -445,8 +452,8 @@ static void reference_has_what_the_script_says(void **state)
 				continue;
 			(void)snprintf(line, sizeof line, "%s | B %s | ", item->txn.id, item->txn.id);
 			assert_non_null(strstr(text, line));
-			(void)snprintf(line, sizeof line, "%s | F %s %zu previous=%s public.", item->txn.id, item->txn.id,
-				in_transaction, previous);
+			(void)snprintf(line, sizeof line, "%s | F %s %zu previous=%s public.", item->txn.id,
+				item->txn.id, in_transaction, previous);
 			assert_non_null(strstr(text, line));
 			memcpy(previous, item->txn.id, sizeof previous);
 			events += in_transaction;

@@ -1,6 +1,6 @@
 /*
- * capture_produce.c: unit tests of capture/produce: the ring of transactions under way, the records that a change becomes, what is left out because
- * a partition has it, what is refused.
+ * capture_produce.c: unit tests of capture/produce: the ring of transactions under way, the records that a change
+ * becomes, what is left out because a partition has it, what is refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,9 +164,11 @@ static struct value text(const char *text)
 	return (struct value){ .kind = VALUE_TEXT, .text = { text, strlen(text) } };
 }
 
-static int give(struct scene *scene, enum change_op op, const struct table *table, const char *before, const char *after)
+static int give(struct scene *scene, enum change_op op, const struct table *table, const char *before,
+	const char *after)
 {
-	struct value old[2] = { text(before != NULL ? before : "") }, new[2] = { text(after != NULL ? after : ""), text("v") };
+	struct value old[2] = { text(before != NULL ? before : "") }, new[2] = { text(after != NULL ? after : ""),
+		text("v") };
 	struct change chg = { .op = op, .table = table, .before = before != NULL ? old : NULL,
 		.after = after != NULL ? new : NULL, .before_is_key = before != NULL };
 
@@ -184,7 +186,9 @@ static void commit(struct scene *scene)
 	assert_int_equal(produce_flush(scene->produce, &scene->err), 1);
 }
 
-/* The records of a topic's partition 0 from the n-th on are these values ("" for a tombstone), then there are no more. */
+/*
+ * The records of a topic's partition 0 from the n-th on are these values ("" for a tombstone), then there are no more.
+ */
 static void assert_values(const char *topic, size_t from, const char *const *values)
 {
 	const struct fake_partition *partition = fake_kafka_partition(topic, 0);
@@ -193,7 +197,8 @@ static void assert_values(const char *topic, size_t from, const char *const *val
 	assert_non_null(partition);
 	for (; *values != NULL; values++, n++) {
 		assert_true(n < partition->count);
-		assert_string_equal(partition->records[n].value != NULL ? (char *)partition->records[n].value : "", *values);
+		assert_string_equal(partition->records[n].value != NULL ? (char *)partition->records[n].value : "",
+			*values);
 	}
 	assert_int_equal(partition->count, n);
 }
@@ -212,8 +217,10 @@ static void a_transaction_becomes_begin_events_and_end(void **state)
 	commit(&scene);
 	assert_values("t.public.a", 0,
 		(const char *const[]){ "E 1:2000 1 1 c before=- after=/k1/v previous=0",
-			"E 1:2000 2 2 d before=/k1 after=- previous=0", "", "E 1:2000 3 3 c before=- after=/k2/v previous=0",
-			"E 1:2000 4 4 d before=/k2 after=- previous=0", "", "E 1:2000 5 5 t before=- after=- previous=0", NULL });
+			"E 1:2000 2 2 d before=/k1 after=- previous=0", "",
+			"E 1:2000 3 3 c before=- after=/k2/v previous=0",
+			"E 1:2000 4 4 d before=/k2 after=- previous=0", "",
+				"E 1:2000 5 5 t before=- after=- previous=0", NULL });
 	assert_values("t.transaction", 1,
 		(const char *const[]){ "B 1:2000", "F 1:2000 5 previous= public.a=5 log=test:1:db epoch=1", NULL });
 	assert_string_equal(fake_kafka_partition("t.public.a", 0)->records[1].header, "__debezium.newkey");
@@ -258,7 +265,8 @@ static void read_again(const struct produce_tail *tail, const char *const *event
 
 static void what_a_partition_has_is_left_out(void **state)
 {
-	const char d1[] = "E 1:2000 1 1 d before=/k1 after=- previous=0", d2[] = "E 1:2000 2 2 d before=/k1 after=- previous=0",
+	const char d1[] = "E 1:2000 1 1 d before=/k1 after=- previous=0",
+		d2[] = "E 1:2000 2 2 d before=/k1 after=- previous=0",
 		   c3[] = "E 1:2000 3 3 c before=- after=/k2/v previous=0";
 
 	read_again(&(struct produce_tail){ 1900, 7, true }, (const char *const[]){ d1, "", d2, "", c3, NULL });

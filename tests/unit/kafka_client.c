@@ -134,6 +134,9 @@ static void reports_come_in_order_in_each_partition(void **state)
 	assert_int_equal(kafka_admin_new(&mock.config, &admin, &err), 0);
 	assert_int_equal(kafka_watermarks(admin, "order", 1, &low, &high, &err), 0);
 	assert_true(low == 0 && high == 1000);
+	/* brokers that do not know a partition (yet, or again) are asked again */
+	assert_int_equal(kafka_watermarks(admin, "order", PARTITIONS, &low, &high, &err), -1);
+	assert_int_equal(err.class, ERROR_RETRY);
 	kafka_admin_free(admin);
 }
 
