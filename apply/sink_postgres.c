@@ -42,11 +42,6 @@ struct sink {
 };
 
 /* What an administrator runs if the agent's user may not. fillfactor: its updates stay in its page (HOT). */
-#define POSITION_SCHEMA "CREATE SCHEMA IF NOT EXISTS tailrace"
-#define POSITION_TABLE \
-	"CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, " \
-	"transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50)"
-
 static const char begin_statement[] = "tailrace_begin", commit_statement[] = "tailrace_commit";
 static const char position_statement[] = "tailrace_position", offsets_statement[] = "tailrace_offsets";
 

@@ -102,4 +102,10 @@ void shape_update(const struct shape *shape, const struct shape_set *set, struct
 /* DELETE: the row's identity: the key columns, or without a key all columns. */
 void shape_delete(const struct shape *shape, struct buf *sql, Oid *types);
 
+/* The position table; fillfactor leaves room for an update of the row in place at each commit. doctor proposes the same. */
+#define POSITION_SCHEMA "CREATE SCHEMA IF NOT EXISTS tailrace"
+#define POSITION_TABLE                                                                                               \
+	"CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, " \
+	"transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50)"
+
 #endif

@@ -20,10 +20,7 @@
 #define VERSION_LEAST 120000
 #define SQL_MAX ((size_t)1 << 20)
 /* As the agent makes it (apply/sink_postgres.c). */
-#define POSITION_DDL                                                                                                             \
-	"CREATE SCHEMA IF NOT EXISTS tailrace; CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, "       \
-	"epoch bigint NOT NULL, log text, transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) " \
-	"WITH (fillfactor = 50)"
+#define POSITION_DDL POSITION_SCHEMA "; " POSITION_TABLE
 
 struct examination {
 	struct doctor *doctor;

@@ -7,7 +7,7 @@ from harness import Stack, free_port, wait_until
 from harness.places import find_agent
 
 
-def ends_with(agent, code, *words, timeout=30):
+def ends_with(agent, code, *words, timeout=15):
     """The agent ends with this exit code, and its last line has all the words."""
     agent.start()
     assert agent.wait_end(timeout) == code, agent.log_text()
