@@ -667,11 +667,11 @@ void consume_offsets(const struct consume *con, struct buf *out)
 	}
 }
 
-void consume_hint(struct consume *con)
+bool consume_hint(struct consume *con)
 {
 	for (size_t i = 0; i < con->partition_count; i++)
 		con->hints[i] = con->partitions[i].kind == PARTITION_HEARTBEATS ? -1 : con->partitions[i].next;
-	kafka_consumer_hint(con->kafka, con->hints);
+	return kafka_consumer_hint(con->kafka, con->hints);
 }
 
 size_t consume_partitions(const struct consume *con)

@@ -71,8 +71,8 @@ int consume_tidy(struct consume *con, struct error *err);
  * taken.
  */
 void consume_offsets(const struct consume *con, struct buf *out);
-/* Tells the group the same. */
-void consume_hint(struct consume *con);
+/* Tells the group the same; false: not now, what it was told before is still under way. */
+bool consume_hint(struct consume *con);
 size_t consume_partitions(const struct consume *con);
 /* Records of the transaction topic that were not taken; -1: unknown. */
 int64_t consume_marks_left(const struct consume *con);

@@ -525,9 +525,8 @@ static int tend(struct pipeline *line, int64_t now_us, struct error *err)
 	if (tend_heartbeat(line, now_us, err) < 0)
 		return -1;
 	if (now->unhinted && now_us - now->hinted_us >= HINT_US) {
-		consume_hint(now->con);
+		now->unhinted = !consume_hint(now->con);
 		now->hinted_us = now_us;
-		now->unhinted = false;
 		if (failpoint_reach(FP_APPLY_HINT, err) < 0)
 			return -1;
 	}

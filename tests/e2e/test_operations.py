@@ -3,6 +3,7 @@ import json
 import subprocess
 
 import pytest
+from confluent_kafka import KafkaException, TopicPartition
 
 from harness import Stack, free_port, places, wait_until
 from harness.places import find_agent
@@ -77,6 +78,20 @@ def test_metrics_satisfy_promtool(pipe):
             assert done.returncode == 0, done.stdout + done.stderr
     if not promtool.exists():
         pytest.skip("promtool could not be fetched")
+
+
+def test_the_consumer_group_shows_how_far_apply_is(pipe):
+    """The offsets of the group are for Kafka's own tools; apply itself reads its position from the target."""
+    start(pipe)
+    pipe.at_source("INSERT INTO c VALUES (1)")
+    pipe.wait_equal("c")
+    topic = f"{pipe.prefix}.public.c"
+    consumer = pipe.kafka.consumer(f"tailrace-{pipe.apply.name}")
+    try:
+        wait_until(lambda: consumer.committed([TopicPartition(topic, 0)], timeout=10)[0].offset == 1, 20,
+                   "the group's offset", ignore=(KafkaException,))
+    finally:
+        consumer.close()
 
 
 def test_readiness_fails_when_the_heartbeat_stops(pipe):
