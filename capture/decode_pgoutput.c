@@ -169,7 +169,8 @@ static const struct table *take_relation(struct pgoutput_decoder *dec, struct in
 static int relation_reserve(struct pgoutput_decoder *dec, struct error *err)
 {
 	if (dec->table_count == PGOUTPUT_TABLES_MAX)
-		return error_set(err, ERROR_DATA, "more than %d shapes of tables since the start", PGOUTPUT_TABLES_MAX);
+		/* the next try begins with none */
+		return error_set(err, ERROR_RETRY, "more than %d shapes of tables since the start", PGOUTPUT_TABLES_MAX);
 	if (dec->table_count == dec->table_room) {
 		size_t room = dec->table_room == 0 ? 64 : dec->table_room * 2;
 		struct table **tables = realloc(dec->tables, room * sizeof *tables);

@@ -162,7 +162,7 @@ static int open_kafka(struct pipeline *pl, struct error *err)
 		return error_set(err, ERROR_RETRY, "out of memory for a decoder");
 	if (kafka_reader_open(&pl->kafka, &pl->kafka_reader, err) < 0)
 		return -1;
-	pl->reader = (struct resume_reader){ pl->admin, pl->kafka_reader, pl->decoder, settings->topic_prefix };
+	pl->reader = (struct resume_reader){ pl->admin, pl->kafka_reader, pl->decoder, settings->topic_prefix, 0 };
 	return resume_topics(&pl->reader, (int)settings->replication_factor, err);
 }
 
@@ -347,6 +347,7 @@ static int start(struct pipeline *pl, struct error *err)
 	if (resume_compare(&point, &log, &known, err) < 0)
 		return -1;
 	note_position(pl, &point, &known);
+	pl->reader.look_back_below = point.disordered ? known.durable : 0;
 	if (open_produce(pl, &known, err) < 0)
 		return -1;
 	make_topics(pl);
@@ -432,10 +433,14 @@ static int take_item(struct pipeline *pl, struct source_item *item, struct error
 		progress(pl, upto);
 		return 0;
 	case SOURCE_HEARTBEAT:
+		if (produce_progress(pl->produce, item->lsn, err) < 0)
+			return -1;
 		if (flight_progress(&pl->flight, item->lsn))
 			progress(pl, item->lsn);
 		return produce_heartbeat(pl->produce, item->source_us, item->lsn, err);
 	case SOURCE_PROGRESS:
+		if (produce_progress(pl->produce, item->lsn, err) < 0)
+			return -1;
 		if (flight_progress(&pl->flight, item->lsn))
 			progress(pl, item->lsn);
 		return 0;
@@ -565,7 +570,8 @@ static int drain(struct pipeline *pl, struct error *err)
 	int done;
 
 	(void)produce_flush(pl->produce, err);
-	produce_discard(pl->produce);
+	if (produce_discard(pl->produce))
+		pl->record_under_way = false; /* Kafka's queue was full: it never left, a new one follows */
 	while ((!drained(pl) || pl->record_under_way) && clock_monotonic_us() < end) {
 		if (serve(pl, clock_monotonic_us(), err) < 0 || pl->ops->tend(pl->source, err) < 0)
 			return -1;

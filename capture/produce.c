@@ -36,7 +36,6 @@ struct produce {
 	const struct transaction *txn;
 	uint64_t number; /* of begun transactions, to tell stale counts */
 	bool known;      /* Kafka has all of it */
-	bool maybe;      /* Kafka may have some of it */
 	bool opened;     /* it has events: it is in flight and has a BEGIN */
 	bool closing;    /* its last record is in the outbox */
 	uint64_t token;
@@ -46,6 +45,7 @@ struct produce {
 	struct transaction_count *counts; /* as many as touched_room */
 
 	/* The chain. */
+	bool resumed; /* the transaction of the position record was met, or need not be */
 	bool chained; /* the last transaction that Kafka has was met, or need not be */
 	char previous_id[TRANSACTION_ID_MAX];
 	uint64_t previous_commit;
@@ -84,6 +84,7 @@ int produce_new(const struct produce_config *config, struct produce **ret_produc
 	outbox_init(&produce->outbox, OUTBOX_MAX);
 	buf_init(&produce->key, PRODUCE_ROW_MAX);
 	buf_init(&produce->value, PRODUCE_ROW_MAX);
+	produce->resumed = !known->previous_in_log;
 	produce->chained = !known->begin_in_log;
 	produce->previous_commit = known->previous_commit;
 	memcpy(produce->previous_id, known->previous_id, sizeof produce->previous_id);
@@ -184,6 +185,43 @@ static int own_add(struct produce *produce, struct kafka_topic *topic, uint64_t 
 
 /* ---- transactions ---- */
 
+static int other_transaction(const char *have, const char *what, const char *want, struct error *err)
+{
+	error_set(err, ERROR_GAP, "the log has %s where Kafka's %s %s should be", have, what, want);
+	return error_hint(err,
+		"the source was set back or the choice of tables was changed while events were under way: undo "
+			       "that, or start anew with another topic_prefix");
+}
+
+/*
+ * A log that is read again from before the position record must have that record's transaction: else it is another
+ * history, though it may have the same name (a copy of the source's files that was put back) and may be longer by now.
+ */
+static int check_resumed(struct produce *produce, struct error *err)
+{
+	const struct produce_known *known = &produce->config.known;
+	const struct transaction *txn = produce->txn;
+	char have[TRANSACTION_ID_MAX + 16];
+
+	if (produce->resumed || txn->commit < known->previous_commit)
+		return 0;
+	if (txn->commit == known->previous_commit && strcmp(txn->id, known->previous_id) == 0) {
+		produce->resumed = true;
+		return 0;
+	}
+	(void)snprintf(have, sizeof have, "transaction %s", txn->id);
+	return other_transaction(have, "last recorded transaction", known->previous_id, err);
+}
+
+int produce_progress(const struct produce *produce, uint64_t lsn, struct error *err)
+{
+	const struct produce_known *known = &produce->config.known;
+
+	if (!produce->resumed && lsn > known->previous_commit)
+		return other_transaction("nothing", "last recorded transaction", known->previous_id, err);
+	return 0;
+}
+
 int produce_begin(struct produce *produce, const struct transaction *txn, struct error *err)
 {
 	const struct produce_known *known = &produce->config.known;
@@ -193,11 +231,12 @@ int produce_begin(struct produce *produce, const struct transaction *txn, struct
 	produce->txn = txn;
 	produce->number++;
 	produce->known = txn->commit < known->durable;
-	produce->maybe = txn->commit < known->head;
 	produce->opened = false;
 	produce->closing = false;
 	produce->index = 0;
 	produce->touched_count = 0;
+	if (check_resumed(produce, err) < 0)
+		return -1;
 	return failpoint_reach(FP_CAPTURE_BEGIN, err);
 }
 
@@ -206,6 +245,7 @@ static int check_chain(struct produce *produce, struct error *err)
 {
 	const struct produce_known *known = &produce->config.known;
 	const struct transaction *txn = produce->txn;
+	char have[TRANSACTION_ID_MAX + 16];
 
 	if (produce->chained || txn->commit < known->begin_commit)
 		return 0;
@@ -213,11 +253,8 @@ static int check_chain(struct produce *produce, struct error *err)
 		produce->chained = true;
 		return 0;
 	}
-	error_set(err, ERROR_GAP, "the log has transaction %s where Kafka's last transaction %s should be", txn->id,
-		known->begin_id);
-	return error_hint(err,
-		"the source was set back or the choice of tables was changed while events were under way: undo "
-			       "that, or start anew with another topic_prefix");
+	(void)snprintf(have, sizeof have, "transaction %s", txn->id);
+	return other_transaction(have, "last transaction", known->begin_id, err);
 }
 
 /* The transaction has an event: it takes part in the chain. */
@@ -257,6 +294,8 @@ int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *er
 	if (!outbox_empty(&produce->outbox))
 		return busy_error(err);
 	*ret_upto = 0;
+	if (!produce->known && topics_passed(&produce->topics, txn->commit, err) < 0)
+		return error_prefix(err, "end of transaction %s", txn->id);
 	if (!produce->opened) {
 		if (flight_progress(produce->config.flight, txn->end))
 			*ret_upto = txn->end;
@@ -303,27 +342,48 @@ static int count_event(struct produce *produce, struct produce_topic *topic, str
 
 enum there { THERE_NOT, THERE_WITHOUT_TOMBSTONE, THERE };
 
-/* Whether the partition has this event already. */
-static enum there is_there(const struct produce *produce, const struct produce_topic *topic, int32_t partition,
-	const struct change *chg)
+uint64_t produce_fingerprint(const void *key, size_t len)
 {
-	const struct produce_tail *tail;
+	const unsigned char *bytes = key;
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	/* FNV-1a; nobody gains by two keys that look alike here */
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+	return len > 0 ? hash : 0;
+}
+
+/* Whether the partition has this event already. */
+static int look_there(struct produce *produce, struct produce_topic *topic, int32_t partition,
+	const struct change *chg, struct outbox_piece key, enum there *ret_there, struct error *err)
+{
+	struct produce_tail *tail;
 	int order;
 
-	if (!produce->maybe || topic->tails == NULL)
-		return THERE_NOT;
+	*ret_there = THERE_NOT;
+	if (topic->tails == NULL)
+		return 0;
 	tail = &topic->tails[partition];
 	order = position_compare(produce->txn->commit, chg->index, tail->commit, tail->index);
 	if (order > 0)
-		return THERE_NOT;
-	return order == 0 && tail->bare_delete ? THERE_WITHOUT_TOMBSTONE : THERE;
+		return tail->awaited ? topics_missed(topic, partition, err) : 0;
+	if (order == 0 && tail->awaited) {
+		if (chg->table_index != tail->table_index ||
+			produce_fingerprint(produce->outbox.bytes.data + key.at, key.len) != tail->key)
+			return topics_missed(topic, partition, err);
+		topics_met(&produce->topics, tail);
+	}
+	*ret_there = order == 0 && tail->bare_delete ? THERE_WITHOUT_TOMBSTONE : THERE;
+	return 0;
 }
 
 static int too_large(const struct produce *produce, size_t size, struct error *err)
 {
 	error_set(err, ERROR_DATA, "the event has %zu bytes, more than the %zu that are carried", size,
 		produce->config.row_max);
-	return error_hint(err, "leave the table or its column out of the publication");
+	return error_hint(err,
+		"leave the table out with table_exclude_list; if that stops with a gap, because other rows of this "
+		"transaction are in Kafka already, start anew with another topic_prefix and slot");
 }
 
 /* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */
@@ -334,9 +394,11 @@ static int add_event(struct produce *produce, struct produce_shape *shape, const
 	bool keyed = key.len > 0;
 	int32_t partition =
 		keyed ? kafka_partition(produce->outbox.bytes.data + key.at, key.len, topic->partitions) : 0;
-	enum there there = is_there(produce, topic, partition, chg);
+	enum there there;
 	struct outbox_record *record;
 
+	if (look_there(produce, topic, partition, chg, key, &there, err) < 0)
+		return -1;
 	if (there == THERE_NOT) {
 		size_t at = produce->outbox.bytes.len;
 
@@ -490,8 +552,12 @@ int produce_flush(struct produce *produce, struct error *err)
 	return done;
 }
 
-void produce_discard(struct produce *produce)
+bool produce_discard(struct produce *produce)
 {
+	const struct outbox *outbox = &produce->outbox;
+	bool position = !outbox_empty(outbox) && outbox->records[outbox->next].token == PRODUCE_TOKEN_POSITION;
+
 	outbox_reset(&produce->outbox);
 	produce->closing = false;
+	return position;
 }

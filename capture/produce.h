@@ -11,6 +11,11 @@
  * and is left out, as are BEGIN and END at or below the last ones of the transaction topic. Per partition what Kafka
  * has is a prefix of what it is to have (idempotent producer, no gaps), so what is left out is exactly what is there.
  *
+ * That holds only if the log gives the same events in the same numbers again. Lists of tables, keys or numbers of
+ * partitions that were changed in mid-transaction break it, so it is checked: the last event of each partition must be
+ * met again, in the same place and with the same key, before anything is put behind it and before its transaction
+ * ends. Else ERROR_GAP.
+ *
  * The functions that take something from the log only fill the outbox; produce_flush() hands it over. So nothing here
  * ever waits, except at the first sight of a table's shape (topic, schemas, the partitions' tails). The outbox must be
  * empty when something new is put in. One thread.
@@ -46,7 +51,13 @@ struct produce_tail {
 	uint64_t commit; /* 0: there is none */
 	uint64_t index;
 	bool bare_delete; /* it is a delete that no tombstone follows */
+	uint64_t table_index;
+	uint64_t key; /* produce_fingerprint() of its key */
+	bool awaited; /* the producer's own: the log must give it again */
 };
+
+/* Tells keys apart, schema id included; 0 for none. */
+uint64_t produce_fingerprint(const void *key, size_t len);
 
 /* What was in Kafka before this run; the log is read again from somewhere at or before it. */
 struct produce_known {
@@ -58,6 +69,7 @@ struct produce_known {
 	bool begin_in_log;        /* that transaction must come out of the log again */
 	char previous_id[TRANSACTION_ID_MAX]; /* the last transaction before `durable`, "": none */
 	uint64_t previous_commit;
+	bool previous_in_log;     /* that one must come out of the log again */
 };
 
 struct produce_config {
@@ -97,7 +109,10 @@ int produce_make_topics(struct produce *produce, struct error *err);
 /* Wall time for what is encoded next; once a batch is enough. */
 void produce_time(struct produce *produce, int64_t wall_us);
 
-/* The transaction must stay until the next begin. */
+/*
+ * The transaction must stay until the next begin. ERROR_GAP if it is not the one that Kafka has from this place of the
+ * log.
+ */
 int produce_begin(struct produce *produce, const struct transaction *txn, struct error *err);
 /* Sets chg's index and table_index. */
 int produce_change(struct produce *produce, struct change *chg, struct error *err);
@@ -111,8 +126,14 @@ int produce_position(struct produce *produce, const struct codec_position *posit
 
 /* 1: the outbox is empty; 0: Kafka's queue is full, call again; -1: err. */
 int produce_flush(struct produce *produce, struct error *err);
-/* Drops what is in the outbox: for the end of a run in mid-transaction. */
-void produce_discard(struct produce *produce);
+/*
+ * The log was read up to lsn and no transaction is open. ERROR_GAP if one that Kafka has should have come before it.
+ */
+int produce_progress(const struct produce *produce, uint64_t lsn, struct error *err);
+/*
+ * Drops what is in the outbox: for the end of a run in mid-transaction. True if a position record was among it.
+ */
+bool produce_discard(struct produce *produce);
 
 const struct produce_figures *produce_figures(const struct produce *produce);
 

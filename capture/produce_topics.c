@@ -79,8 +79,12 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 
 		if (config->tail(config->tail_context, topic->name, i, tail, err) < 0)
 			return error_prefix(err, "end of topic \"%s\", partition %d", topic->name, i);
-		if (tail->commit < config->known.head)
+		if (tail->commit < config->known.head) {
+			/* older ones may be forgotten by the log, and are left out unseen if they come */
+			tail->awaited = tail->commit > 0 && tail->commit >= config->known.durable;
+			topics->awaited += tail->awaited;
 			continue;
+		}
 		error_set(err, ERROR_GAP,
 			"topic \"%s\", partition %d ends with a change committed at %s, but the log ends at %s",
 			topic->name, i, position_lsn_format(tail->commit, at, sizeof at),
@@ -88,6 +92,38 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 		return error_hint(err,
 			"the source was set back to an older state, or another source writes to these topics: "
 				       "start anew with another topic_prefix, or restore the source");
+	}
+	return 0;
+}
+
+void topics_met(struct produce_topics *topics, struct produce_tail *tail)
+{
+	tail->awaited = false;
+	topics->awaited--;
+}
+
+int topics_missed(const struct produce_topic *topic, int partition, struct error *err)
+{
+	const struct produce_tail *tail = &topic->tails[partition];
+	char at[20];
+
+	error_set(err, ERROR_GAP,
+		"topic \"%s\", partition %d ends with event %" PRIu64 " of the transaction committed at %s, which the "
+		"log does not give again there",
+		topic->name, partition, tail->index, position_lsn_format(tail->commit, at, sizeof at));
+	return error_hint(err, "part of a transaction is in Kafka, and the choice of tables, a table's key or the "
+			       "topic's number of partitions was changed before the rest came: undo that, or start anew "
+			       "with another topic_prefix and slot");
+}
+
+int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err)
+{
+	for (size_t i = 0; topics->awaited > 0 && i < topics->count; i++) {
+		const struct produce_topic *topic = topics->sorted[i];
+
+		for (int p = 0; topic->tails != NULL && p < topic->partitions; p++)
+			if (topic->tails[p].awaited && topic->tails[p].commit <= commit)
+				return topics_missed(topic, p, err);
 	}
 	return 0;
 }
@@ -123,7 +159,8 @@ static int topic_meet(struct produce_topics *topics, struct produce_topic *topic
 		return -1;
 	if (topic->partitions < 1)
 		return error_set(err, ERROR_RETRY, "topic \"%s\" has no partitions", topic->name);
-	if (before > 0 && commit < config->known.head && read_tails(topics, topic, err) < 0)
+	/* a topic that was said to be missing may have been there: what is known of topics may be late */
+	if (commit < config->known.head && read_tails(topics, topic, err) < 0)
 		return -1;
 	return kafka_producer_topic(config->producer, topic->name, &topic->handle, err);
 }

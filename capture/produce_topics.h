@@ -42,6 +42,7 @@ struct produce_topics {
 	size_t count, room;
 	struct produce_shape *shapes; /* by struct table's slot */
 	size_t shape_room;
+	size_t awaited; /* tails that the log has not given again yet */
 	char **expected; /* names of topics for topics_make() */
 	size_t expected_count;
 };
@@ -55,6 +56,15 @@ void topics_release(struct produce_topics *topics);
  */
 int topics_shape(struct produce_topics *topics, const struct table *table, uint64_t commit,
 	struct produce_shape **ret_shape, struct error *err);
+/* The last event of a partition was met again. */
+void topics_met(struct produce_topics *topics, struct produce_tail *tail);
+/*
+ * Nothing of transactions up to this one will come any more: ERROR_GAP if the last event of some partition was of one
+ * of them and was not met.
+ */
+int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err);
+/* Says which event was not met: always -1. */
+int topics_missed(const struct produce_topic *topic, int partition, struct error *err);
 /* As produce_expect() and produce_make_topics(). */
 int topics_expect(struct produce_topics *topics, const char *schema, const char *name, struct error *err);
 int topics_make(struct produce_topics *topics, struct error *err);

@@ -7,7 +7,8 @@
  *   position record's transaction <= last END <= last BEGIN < log's end
  *
  * The first, because the slot is told a position only after its record is durable; the second, because a position is
- * recorded only after the END is durable. If anything else is found, somebody moved the slot, set the source back, or
+ * recorded only after the END is durable. "Last" is the newest by its position: an agent that was paused while another
+ * took over may have put copies of old records behind it. If anything else is found, somebody moved the slot, set the source back, or
  * took records out of Kafka: going on would lose or mix events in silence, so each case is a stop with a name.
  */
 #include "capture/resume.h"
@@ -25,6 +26,8 @@
  * has been.
  */
 #define TAIL_RECORDS 4
+/* When old records came late: as many as an agent's queue of 64 MiB has (pipeline.c). */
+#define LOOK_BACK_RECORDS 65536
 
 #define HINT_ANEW "restore what was there, or start anew with another topic_prefix and slot"
 
@@ -73,10 +76,11 @@ struct visit {
 	bool failed;
 };
 
+/* The newest is that of the last epoch, and in it the furthest. */
 static int visit_position(void *context, const struct kafka_message *message)
 {
 	struct visit *visit = context;
-	struct codec_position position;
+	struct codec_position position, *newest = &visit->point->position;
 
 	if (message->value == NULL)
 		return 0;
@@ -86,9 +90,11 @@ static int visit_position(void *context, const struct kafka_message *message)
 		visit->failed = true;
 		return 1;
 	}
-	visit->point->position = position;
+	if (!visit->point->has_position || position.epoch > newest->epoch ||
+		(position.epoch == newest->epoch && position.confirmed > newest->confirmed))
+		*newest = position;
 	visit->point->has_position = true;
-	return 1;
+	return 0;
 }
 
 static int visit_mark(void *context, const struct kafka_message *message)
@@ -105,18 +111,48 @@ static int visit_mark(void *context, const struct kafka_message *message)
 		visit->failed = true;
 		return 1;
 	}
-	if (point->begin_commit == 0) {
+	if (mark.commit > point->begin_commit) {
 		point->begin_commit = mark.commit;
 		(void)snprintf(point->begin_id, sizeof point->begin_id, "%s", mark.id);
 	}
 	if (!mark.end)
 		return 0;
+	if (mark.epoch > point->epoch)
+		point->epoch = mark.epoch;
+	if (point->has_end && mark.commit <= point->end_commit)
+		return 0;
 	point->has_end = true;
 	point->end_commit = mark.commit;
-	point->epoch = mark.epoch;
 	(void)snprintf(point->end_id, sizeof point->end_id, "%s", mark.id);
 	(void)snprintf(point->end_log, sizeof point->end_log, "%s", mark.log != NULL ? mark.log : "");
-	return 1;
+	return 0;
+}
+
+/* All records of the last LOOK_BACK_RECORDS, oldest first. */
+static int look_back(const struct resume_reader *reader, const char *topic, int partition, kafka_visit *look,
+	void *context, struct error *err)
+{
+	int64_t low, high, next;
+
+	if (kafka_watermarks(reader->admin, topic, partition, &low, &high, err) < 0)
+		return -1;
+	return kafka_reader_all(reader->kafka, topic, partition, high > LOOK_BACK_RECORDS ? high - LOOK_BACK_RECORDS : 0,
+		look, context, &next, err);
+}
+
+/* A transaction that is surely there is not among the last marks: what stands behind it came late. */
+static int look_for_marks(struct visit *visit)
+{
+	struct resume_point *point = visit->point;
+	char name[PRODUCE_TOPIC_MAX];
+
+	if (!point->has_position || point->begin_commit == 0 || point->end_commit >= point->position.commit)
+		return 0;
+	if (look_back(visit->reader, produce_topic_name(visit->reader->prefix, PRODUCE_TRANSACTIONS, name), 0, visit_mark,
+		    visit, visit->err) < 0)
+		visit->failed = true;
+	point->disordered = point->end_commit >= point->position.commit;
+	return visit->failed ? error_prefix(visit->err, "end of topic \"%s\"", name) : 0;
 }
 
 static int read_own(struct visit *visit, enum produce_topic_kind kind, kafka_visit *look)
@@ -139,7 +175,7 @@ int resume_read(const struct resume_reader *reader, struct resume_point *ret_poi
 
 	arena_init(&visit.arena, ARENA_MAX);
 	if (read_own(&visit, PRODUCE_POSITIONS, visit_position) < 0 ||
-		read_own(&visit, PRODUCE_TRANSACTIONS, visit_mark) < 0)
+		read_own(&visit, PRODUCE_TRANSACTIONS, visit_mark) < 0 || look_for_marks(&visit) < 0)
 		goto out;
 	if (point.begin_commit == 0) {
 		if (kafka_watermarks(reader->admin, produce_topic_name(reader->prefix, PRODUCE_TRANSACTIONS, name), 0,
@@ -233,6 +269,7 @@ int resume_compare(const struct resume_point *point, const struct resume_log *lo
 		known.begin_commit = point->begin_commit > known.end_commit ? point->begin_commit : known.end_commit;
 		known.begin_in_log = point->begin_commit >= known.durable && point->begin_commit > 0;
 		known.previous_commit = point->position.commit;
+		known.previous_in_log = point->position.commit > 0 && log->confirmed <= point->position.commit;
 		(void)snprintf(known.begin_id, sizeof known.begin_id, "%s", point->begin_id);
 		(void)snprintf(known.previous_id, sizeof known.previous_id, "%s", point->position.transaction_id);
 	}
@@ -245,31 +282,62 @@ int resume_compare(const struct resume_point *point, const struct resume_log *lo
 struct tail_visit {
 	const struct resume_reader *reader;
 	struct produce_tail tail;
-	bool tombstone; /* seen before (that is: behind) the event */
+	bool tombstone; /* newest first: seen before (that is: behind) the event */
+	bool newest;    /* oldest first: the last event seen is the tail */
 	struct arena arena;
 	struct error *err;
 	bool failed;
 };
 
+static int decode_tail(struct tail_visit *visit, const struct kafka_message *message, struct produce_tail *ret_tail)
+{
+	struct event event;
+
+	arena_reset(&visit->arena);
+	if (decoder_event(visit->reader->decoder, message->key, message->key_len, message->value, message->value_len,
+		    &visit->arena, &event, visit->err) < 0) {
+		visit->failed = true;
+		return -1;
+	}
+	*ret_tail = (struct produce_tail){
+		.commit = event.commit,
+		.index = event.change.index,
+		.bare_delete = event.change.op == CHANGE_DELETE,
+		.table_index = event.change.table_index,
+		.key = produce_fingerprint(message->key, message->key_len),
+	};
+	return 0;
+}
+
 static int visit_event(void *context, const struct kafka_message *message)
 {
 	struct tail_visit *visit = context;
-	struct event event;
 
 	if (message->value == NULL) {
 		visit->tombstone = true;
 		return 0;
 	}
-	arena_reset(&visit->arena);
-	if (decoder_event(visit->reader->decoder, message->key, message->key_len, message->value, message->value_len,
-		    &visit->arena, &event, visit->err) < 0) {
-		visit->failed = true;
-		return 1;
-	}
-	visit->tail.commit = event.commit;
-	visit->tail.index = event.change.index;
-	visit->tail.bare_delete = event.change.op == CHANGE_DELETE && !visit->tombstone;
+	if (decode_tail(visit, message, &visit->tail) == 0 && visit->tombstone)
+		visit->tail.bare_delete = false;
 	return 1;
+}
+
+static int visit_late(void *context, const struct kafka_message *message)
+{
+	struct tail_visit *visit = context;
+	struct produce_tail tail;
+
+	if (message->value == NULL) {
+		if (visit->newest)
+			visit->tail.bare_delete = false;
+		return 0;
+	}
+	if (decode_tail(visit, message, &tail) < 0)
+		return 1;
+	visit->newest = position_compare(tail.commit, tail.index, visit->tail.commit, visit->tail.index) >= 0;
+	if (visit->newest)
+		visit->tail = tail;
+	return 0;
 }
 
 int resume_tail(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err)
@@ -278,6 +346,9 @@ int resume_tail(void *context, const char *topic, int partition, struct produce_
 
 	arena_init(&visit.arena, ARENA_MAX);
 	if (kafka_reader_tail(visit.reader->kafka, topic, partition, TAIL_RECORDS, visit_event, &visit, err) < 0)
+		visit.failed = true;
+	if (!visit.failed && visit.tail.commit < visit.reader->look_back_below &&
+		look_back(visit.reader, topic, partition, visit_late, &visit, err) < 0)
 		visit.failed = true;
 	arena_release(&visit.arena);
 	if (visit.failed)

@@ -25,6 +25,11 @@ struct resume_reader {
 	struct kafka_reader *kafka;
 	struct decoder *decoder;
 	const char *prefix;
+	/*
+	 * Another agent added old records late: a partition whose last event is of a transaction before this one is
+	 * looked at further back. 0: no.
+	 */
+	uint64_t look_back_below;
 };
 
 struct resume_point {
@@ -37,6 +42,7 @@ struct resume_point {
 	uint64_t begin_commit; /* of the last BEGIN, or of the last END if that is newer; 0: none */
 	char begin_id[TRANSACTION_ID_MAX];
 	bool expired; /* the transaction topic had records, but keeps none by now */
+	bool disordered; /* old records came late behind newer ones */
 	uint64_t epoch; /* highest that was used */
 };
 

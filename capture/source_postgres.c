@@ -34,7 +34,11 @@
 #define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01, since 1970 */
 #define ARENA_MAX ((size_t)64 << 20)
 #define ASK_AFTER_US INT64_C(30000000)   /* of silence: ask for an answer */
-#define GIVE_UP_US INT64_C(60000000)     /* of silence: the server is gone */
+/*
+ * Of silence: the server is gone. A dead peer is found by TCP in less; a walsender that decodes one huge transaction
+ * whose changes are all passed over (REFRESH MATERIALIZED VIEW) says nothing meanwhile, and would begin anew each time.
+ */
+#define GIVE_UP_US INT64_C(900000000)
 #define BEAT_LIMIT_US INT64_C(30000000)  /* for one heartbeat's statement */
 #define BEAT_RETRY_US INT64_C(1000000)   /* between two tries to connect anew */
 #define GOODBYE_US INT64_C(1000000)

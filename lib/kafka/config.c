@@ -14,6 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MESSAGE_TIMEOUT_MS_MAX 30000
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- our defaults ---- */
@@ -50,7 +52,11 @@ static const struct client_setting producer_defaults[] = {
 	{ "queue.buffering.max.messages", "100000" },
 	/* the broker's limit is the one that counts (message.max.bytes there, 1 MiB unless set) */
 	{ "message.max.bytes", "8388608" },
-	{ "message.timeout.ms", "120000" },
+	/*
+	 * What an agent that was paused still has to send lands behind the records of the one that took over, as old
+	 * copies: a short life keeps them few. And PostgreSQL's shutdown waits so long for our feedback.
+	 */
+	{ "message.timeout.ms", "30000" },
 	{ "retry.backoff.ms", "50" },
 };
 
@@ -156,6 +162,24 @@ static int set_property(rd_kafka_conf_t *conf, const char *property, struct erro
 	return set(conf, name, equals + 1, err);
 }
 
+/* The user may shorten a record's life, not lengthen it. */
+static int check_timeout(const rd_kafka_conf_t *conf, struct error *err)
+{
+	char value[32];
+	size_t size = sizeof value;
+	long ms;
+
+	if (rd_kafka_conf_get(conf, "message.timeout.ms", value, &size) != RD_KAFKA_CONF_OK)
+		return 0;
+	ms = strtol(value, NULL, 10);
+	if (ms > 0 && ms <= MESSAGE_TIMEOUT_MS_MAX)
+		return 0;
+	(void)error_set(err, ERROR_CONFIG, "kafka property \"message.timeout.ms\" is %s", value);
+	return error_hint(err,
+		"at most %d, and not 0: what was not delivered by then is found out and sent anew in any case",
+		MESSAGE_TIMEOUT_MS_MAX);
+}
+
 static int set_defaults(rd_kafka_conf_t *conf, enum client_role role, struct error *err)
 {
 	if (set_all(conf, common_defaults, COUNT(common_defaults), err) < 0)
@@ -202,7 +226,7 @@ rd_kafka_conf_t *config_build(enum client_role role, const struct kafka_config *
 	for (size_t i = 0; i < config->property_count; i++)
 		if (set_property(conf, config->properties[i], err) < 0)
 			goto failed;
-	if (set_musts(conf, role, err) < 0)
+	if (set_musts(conf, role, err) < 0 || (role == CLIENT_PRODUCER && check_timeout(conf, err) < 0))
 		goto failed;
 	rd_kafka_conf_set_log_cb(conf, drop_log);
 	if (role != CLIENT_PRODUCER)

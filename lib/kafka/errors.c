@@ -127,11 +127,11 @@ static enum error_class class_of(rd_kafka_resp_err_t code)
 	case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
 	case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
 	case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
-	case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
 	case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
 	case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
 	case RD_KAFKA_RESP_ERR__INVALID_ARG:
 		return ERROR_CONFIG;
+	/* INVALID_REPLICATION_FACTOR too: brokers that are only coming up are not counted. */
 	/* _UNKNOWN_PARTITION too: nobody writes down a partition's number; metadata has none of a broker just back. */
 	default:
 		return ERROR_RETRY;
@@ -160,6 +160,9 @@ static void hint_of(rd_kafka_resp_err_t code, struct error *err)
 		break;
 	case RD_KAFKA_RESP_ERR__SSL:
 		(void)error_hint(err, "look at security.protocol and the ssl.* properties");
+		break;
+	case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+		(void)error_hint(err, "fewer brokers are up than replication_factor wants: start the others, or lower it");
 		break;
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:

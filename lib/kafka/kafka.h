@@ -108,7 +108,7 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 /*
  * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it,
  * records leave after linger.ms (5) or with a full batch, which is what a busy producer wants. Serves delivery
- * reports while it waits for them, at most 1 ms, or 2 ms when the last call was less than 1 ms ago; returns at once
+ * reports while it waits for them, at most 1 ms, or 2 ms when calls come more often than once a millisecond for long; returns at once
  * when nothing was produced since.
  */
 void kafka_producer_push(struct kafka_producer *producer);
@@ -160,14 +160,12 @@ int64_t kafka_consumer_high(const struct kafka_consumer *consumer, int handle);
 int kafka_consumer_fd(struct kafka_consumer *consumer);
 /* Clears the descriptor's readiness; look at all partitions once after it before waiting again. */
 void kafka_consumer_quiet(struct kafka_consumer *consumer);
-/*
- * Commits offset hints for the group, asynchronously; failures are ignored on purpose. False: the last ones are still
- * under way, nothing was done; call it again later.
- */
-bool kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets /* one a handle, -1: leave out */);
+/* Commits offset hints for the group, asynchronously; failures are ignored on purpose. */
+void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets /* one a handle, -1: leave out */);
 
 /*
- * The last records of a partition, newest first, at most `most`, control records skipped: for the tail check.
+ * The last records of a partition, newest first, at most `most`, control records skipped: for the tail check. With
+ * most > 1 the newest record that has a value is always among them, however many tombstones follow it.
  * Calls visit() for each until it returns non-zero.
  */
 typedef int kafka_visit(void *context, const struct kafka_message *message);

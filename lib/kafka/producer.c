@@ -26,7 +26,9 @@
 #define HEADERS_MAX 16
 #define FATAL_WAIT_MS 100
 #define PUSH_WAIT_MS 1
+/* On average a push a millisecond; up to PUSH_BURST of them may come closer together (see kafka_producer_push). */
 #define PUSH_PERIOD_US 1000
+#define PUSH_BURST 8
 
 struct kafka_topic {
 	rd_kafka_topic_t *rkt;
@@ -44,7 +46,7 @@ struct kafka_producer {
 	uint64_t reported;
 	int fd;
 	bool unpushed; /* something was taken since the last kafka_producer_push() */
-	int64_t pushed_us;
+	int64_t due_us; /* when the next push would be due if they came PUSH_PERIOD_US apart */
 	bool fatal; /* librdkafka said so; the report that says why may still be on its way */
 	bool broken;
 	struct error why; /* it is broken */
@@ -303,11 +305,15 @@ void kafka_producer_push(struct kafka_producer *producer)
 
 	if (producer->broken || !producer->unpushed)
 		return;
-	/* in a stream of small transactions each would be a request of its own, at 100 to 200 us of the broker's time */
-	if (now < producer->pushed_us + PUSH_PERIOD_US)
-		clock_sleep_us(producer->pushed_us + PUSH_PERIOD_US - now);
+	/*
+	 * In a dense stream of small transactions each would be a request of its own, at 100 to 200 us of the broker's time:
+	 * there a push waits its turn. A sparse one never waits: due_us runs ahead of now only by what was pushed too early.
+	 */
+	if (producer->due_us > now + PUSH_BURST * PUSH_PERIOD_US)
+		clock_sleep_us(producer->due_us - now - PUSH_BURST * PUSH_PERIOD_US);
+	now = clock_monotonic_us();
+	producer->due_us = (producer->due_us > now ? producer->due_us : now) + PUSH_PERIOD_US;
 	producer->unpushed = false;
-	producer->pushed_us = clock_monotonic_us();
 	/*
 	 * While this waits, librdkafka's threads do not linger: the flag that tells them holds only for the length
 	 * of the call. It serves reports and returns as soon as all are there.

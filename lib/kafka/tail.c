@@ -16,7 +16,7 @@
 
 
 #define TAIL_SLACK 8                        /* control records that the first try jumps over */
-#define TAIL_BYTES_MAX (16 * 1024 * 1024)   /* of the records kept for going backwards */
+#define TAIL_BYTES_MAX (16 * 1024 * 1024)   /* of the records kept for going backwards, beside one larger */
 #define TAIL_MOST_MAX 100000
 
 struct kafka_reader {
@@ -113,6 +113,9 @@ static int range_step(struct range *range, int64_t *expected, range_take *take, 
 			     ? offset < range->high
 			     : client_error(client, code, rd_kafka_message_errstr(rkm), err,
 				       "reading topic \"%s\" partition %d", range->topic, range->partition);
+		/* the range was there when asked: retention took its beginning, the next try asks again */
+		if (rc < 0 && err != NULL && err->class == ERROR_GAP)
+			err->class = ERROR_RETRY;
 		rd_kafka_message_destroy(rkm);
 		return rc;
 	}
@@ -153,6 +156,7 @@ struct newest {
 	rd_kafka_message_t **ring;
 	size_t size, first, count;
 	size_t bytes;
+	size_t valued; /* of them that are no tombstones */
 };
 
 static void drop_oldest(struct newest *newest)
@@ -160,9 +164,24 @@ static void drop_oldest(struct newest *newest)
 	rd_kafka_message_t *oldest = newest->ring[newest->first];
 
 	newest->bytes -= oldest->len + oldest->key_len;
+	newest->valued -= oldest->payload != NULL;
 	newest->first = (newest->first + 1) % newest->size;
 	newest->count--;
 	rd_kafka_message_destroy(oldest);
+}
+
+/* As drop_oldest(), but the newest record that has a value stays: tombstones alone do not say what was there. */
+static void drop_one(struct newest *newest, const rd_kafka_message_t *coming)
+{
+	rd_kafka_message_t **oldest = &newest->ring[newest->first], *kept = *oldest;
+
+	if (coming->payload == NULL && newest->count > 1 && kept->payload != NULL && newest->valued == 1) {
+		rd_kafka_message_t **second = &newest->ring[(newest->first + 1) % newest->size];
+
+		*oldest = *second;
+		*second = kept;
+	}
+	drop_oldest(newest);
 }
 
 static int keep_newest(void *context, rd_kafka_message_t *rkm)
@@ -170,11 +189,14 @@ static int keep_newest(void *context, rd_kafka_message_t *rkm)
 	struct newest *newest = context;
 	size_t bytes = rkm->len + rkm->key_len;
 
-	while (newest->count > 0 && (newest->count == newest->size || newest->bytes + bytes > TAIL_BYTES_MAX))
+	while (newest->count == newest->size || (newest->count > 1 && newest->bytes + bytes > TAIL_BYTES_MAX))
+		drop_one(newest, rkm);
+	if (newest->count == 1 && rkm->payload != NULL && newest->bytes + bytes > TAIL_BYTES_MAX)
 		drop_oldest(newest);
 	newest->ring[(newest->first + newest->count) % newest->size] = rkm;
 	newest->count++;
 	newest->bytes += bytes;
+	newest->valued += rkm->payload != NULL;
 	return 0;
 }
 
@@ -192,7 +214,7 @@ static void visit_backwards(const struct newest *newest, kafka_visit *visit, voi
 int kafka_reader_tail(struct kafka_reader *reader, const char *topic, int partition, int most, kafka_visit *visit,
 	void *context, struct error *err)
 {
-	struct newest newest = { NULL, 0, 0, 0, 0 };
+	struct newest newest = { NULL, 0, 0, 0, 0, 0 };
 	struct range range;
 	int64_t from, span;
 	int rc = -1;
@@ -207,11 +229,13 @@ int kafka_reader_tail(struct kafka_reader *reader, const char *topic, int partit
 	}
 	span = (int64_t)newest.size + TAIL_SLACK;
 	do {
+		while (newest.count > 0)
+			drop_oldest(&newest);
 		from = range.high - range.low > span ? range.high - span : range.low;
 		if (range_read(&range, from, keep_newest, &newest, err) < 0)
 			goto out;
-		span *= 16; /* nothing but control records or compacted ones: look further back */
-	} while (newest.count == 0 && from > range.low);
+		span *= 16; /* nothing but control records, compacted ones or tombstones: look further back */
+	} while (newest.valued == 0 && from > range.low);
 	visit_backwards(&newest, visit, context);
 	rc = 0;
 out:

@@ -35,7 +35,7 @@ static struct {
 	uint64_t random;
 	unsigned full_percent, slow_percent;
 	uint64_t steps, crash_after;
-	bool crashed;
+	bool crashed, late_metadata;
 } fake = { .random = 1, .crash_after = UINT64_MAX };
 
 /* ---- dice (splitmix64) ---- */
@@ -155,6 +155,26 @@ void fake_kafka_put(const char *name, int partitions, int partition, const char 
 	record->key_len = key != NULL ? strlen(key) : 0;
 	record->value = copy(value, value != NULL ? strlen(value) : 0);
 	record->value_len = value != NULL ? strlen(value) : 0;
+	to->durable = to->reported = to->count;
+}
+
+void fake_kafka_late_metadata(void)
+{
+	fake.late_metadata = true;
+}
+
+void fake_kafka_repeat(const char *name, int partition, size_t count)
+{
+	struct fake_partition *to = fake_kafka_partition(name, partition);
+
+	for (size_t i = 0; i < count && i < to->durable; i++) {
+		struct fake_record *made = append(to);
+
+		*made = to->records[i];
+		made->key = copy(made->key, made->key_len);
+		made->value = copy(made->value, made->value_len);
+		made->header_value = copy(made->header_value, made->header_len);
+	}
 	to->durable = to->reported = to->count;
 }
 
@@ -294,7 +314,7 @@ int kafka_topic_partitions(struct kafka_admin *admin, const char *name, int *ret
 {
 	if (fake_step(err))
 		return -1;
-	*ret_partitions = fake_kafka_partitions(name);
+	*ret_partitions = fake.late_metadata ? 0 : fake_kafka_partitions(name);
 	return 0;
 }
 
@@ -337,6 +357,26 @@ int kafka_reader_tail(struct kafka_reader *reader, const char *name, int partiti
 		if (visit(context, &message) != 0)
 			break;
 	}
+	return 0;
+}
+
+int kafka_reader_all(struct kafka_reader *reader, const char *name, int partition, int64_t first, kafka_visit *visit,
+	void *context, int64_t *ret_next, struct error *err)
+{
+	const struct fake_partition *from = fake_kafka_partition(name, partition);
+	size_t end = from != NULL ? from->durable : 0;
+
+	if (fake_step(err))
+		return -1;
+	for (size_t i = (size_t)first; i < end; i++) {
+		const struct fake_record *record = &from->records[i];
+		struct kafka_message message = { .key = record->key, .key_len = record->key_len, .value = record->value,
+			.value_len = record->value_len, .offset = (int64_t)i };
+
+		if (visit(context, &message) != 0)
+			break;
+	}
+	*ret_next = (int64_t)end;
 	return 0;
 }
 

@@ -55,6 +55,10 @@ int fake_kafka_partitions(const char *topic);
 const char *fake_kafka_topic_name(size_t n);
 /* Puts a durable record there, making the topic if need be. Texts; NULL: none. */
 void fake_kafka_put(const char *topic, int partitions, int partition, const char *key, const char *value);
+/* From now on kafka_topic_partitions() does not know any topic: metadata comes late. */
+void fake_kafka_late_metadata(void);
+/* Puts copies of the first `count` records of a partition at its end: what a paused agent leaves when it wakes. */
+void fake_kafka_repeat(const char *topic, int partition, size_t count);
 /* Drops all but the first `left` records of a partition. */
 void fake_kafka_truncate(const char *topic, int partition, size_t left);
 

@@ -587,6 +587,51 @@ static void another_transaction_in_the_place_of_the_last_is_a_gap(void **state)
 	stops_as_gap("where Kafka's last transaction");
 }
 
+static void another_history_of_the_same_name_is_a_gap(void **state)
+{
+	free(uninterrupted(7, 10));
+	/* files of an older state were put back, and the log has grown past the old end */
+	script.confirmed = 1000;
+	for (size_t i = script.count; i > 0; i--)
+		if (script.items[i - 1].kind == SOURCE_BEGIN || script.items[i - 1].kind == SOURCE_COMMIT)
+			script.items[i - 1].txn.id[0] = '9';
+	stops_as_gap("where Kafka's last recorded transaction");
+}
+
+/* An agent that was paused while another took over wakes, and all it had queued lands behind the other's records. */
+static void old_records_that_come_late_are_no_gap(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct error err = ERROR_INIT;
+		size_t records = 0;
+
+		settings.partitions = 1 + (int64_t)(seed % 3);
+		free(uninterrupted(seed, 10));
+		for (size_t t = 0; fake_kafka_topic_name(t) != NULL; t++)
+			for (int p = 0; p < fake_kafka_partitions(fake_kafka_topic_name(t)); p++) {
+				struct fake_partition *partition = fake_kafka_partition(fake_kafka_topic_name(t), p);
+
+				/* two positions, of everything else the older half */
+				fake_kafka_repeat(fake_kafka_topic_name(t), p,
+					strcmp(fake_kafka_topic_name(t), "t.position") == 0 ? 2
+											: partition->count / 2);
+				records += partition->count;
+			}
+		if (run_once(&err) != 0)
+			fail_msg("seed %" PRIu64 ": %s", seed, err.text);
+		/* nothing was sent again: but positions and heartbeats */
+		for (size_t t = 0; fake_kafka_topic_name(t) != NULL; t++)
+			for (int p = 0; p < fake_kafka_partitions(fake_kafka_topic_name(t)); p++) {
+				const char *name = fake_kafka_topic_name(t);
+
+				if (strcmp(name, "t.position") != 0 && strcmp(name, "t.heartbeat") != 0)
+					records -= fake_kafka_partition(name, p)->count;
+			}
+		assert_true(records <= fake_kafka_partition("t.position", 0)->count +
+				fake_kafka_partition("t.heartbeat", 0)->count);
+	}
+}
+
 /* Where log lines of all these runs go. */
 static FILE *silence;
 
@@ -618,6 +663,8 @@ int main(void)
 		cmocka_unit_test(everything_is_confirmed_after_a_plain_stop),
 		cmocka_unit_test(a_slot_that_went_or_moved_is_a_gap),
 		cmocka_unit_test(another_transaction_in_the_place_of_the_last_is_a_gap),
+		cmocka_unit_test(another_history_of_the_same_name_is_a_gap),
+		cmocka_unit_test(old_records_that_come_late_are_no_gap),
 	};
 
 	return cmocka_run_group_tests_name("capture_pipeline", tests, set_up, tear_down);

@@ -122,8 +122,8 @@ static void no_report(void *context, uint64_t token, const struct error *err)
 {
 }
 
-/* known: what was in Kafka before. */
-static void scene_open(struct scene *scene, const struct produce_known *known)
+/* known: what was in Kafka before. No transaction is begun. */
+static void scene_make(struct scene *scene, const struct produce_known *known)
 {
 	static const struct encoder_source source = { "test", "t", "db", "test:1:db", 1 };
 	struct produce_config config = { .prefix = "t", .partitions = 1, .replication_factor = 1, .tombstones = true,
@@ -146,6 +146,11 @@ static void scene_open(struct scene *scene, const struct produce_known *known)
 	config.flight = &scene->flight;
 	config.tail_context = scene;
 	assert_int_equal(produce_new(&config, &scene->produce, &scene->err), 0);
+}
+
+static void scene_open(struct scene *scene, const struct produce_known *known)
+{
+	scene_make(scene, known);
 	assert_int_equal(produce_begin(scene->produce, &scene->txn, &scene->err), 0);
 }
 
@@ -245,12 +250,18 @@ static void an_empty_transaction_leaves_no_trace(void **state)
 	scene_close(&scene);
 }
 
-/* Kafka has this transaction's BEGIN and some of its events; the same log is read again. */
-static void read_again(const struct produce_tail *tail, const char *const *events)
+static struct produce_tail tail_at(uint64_t commit, uint64_t index, bool bare_delete, uint64_t table_index,
+	uint64_t fingerprint)
 {
-	struct produce_known known = { .head = 3000, .durable = 1500, .begin_commit = 2000, .begin_id = "1:2000",
+	return (struct produce_tail){ commit, index, bare_delete, table_index, fingerprint, false };
+}
+
+/* Kafka has this transaction's BEGIN and some of its events; the same log is read again. */
+static void read_again(struct produce_tail tail, const char *const *events)
+{
+	struct produce_known known = { .head = 3000, .durable = 1950, .begin_commit = 2000, .begin_id = "1:2000",
 		.begin_in_log = true };
-	struct scene scene = { .tail = *tail };
+	struct scene scene = { .tail = tail };
 
 	scene_open(&scene, &known);
 	fake_kafka_put("t.public.a", 1, 0, "there", "there");
@@ -268,19 +279,144 @@ static void what_a_partition_has_is_left_out(void **state)
 	const char d1[] = "E 1:2000 1 1 d before=/k1 after=- previous=0",
 		d2[] = "E 1:2000 2 2 d before=/k1 after=- previous=0",
 		   c3[] = "E 1:2000 3 3 c before=- after=/k2/v previous=0";
+	const uint64_t k1 = produce_fingerprint("/k1", 3), k2 = produce_fingerprint("/k2", 3);
 
-	read_again(&(struct produce_tail){ 1900, 7, true }, (const char *const[]){ d1, "", d2, "", c3, NULL });
-	read_again(&(struct produce_tail){ 2000, 1, true }, (const char *const[]){ "", d2, "", c3, NULL });
-	read_again(&(struct produce_tail){ 2000, 1, false }, (const char *const[]){ d2, "", c3, NULL });
-	read_again(&(struct produce_tail){ 2000, 2, true }, (const char *const[]){ "", c3, NULL });
-	read_again(&(struct produce_tail){ 2000, 3, false }, (const char *const[]){ NULL });
-	read_again(&(struct produce_tail){ 2500, 1, false }, (const char *const[]){ NULL });
+	read_again(tail_at(1900, 7, true, 7, 1), (const char *const[]){ d1, "", d2, "", c3, NULL });
+	read_again(tail_at(2000, 1, true, 1, k1), (const char *const[]){ "", d2, "", c3, NULL });
+	read_again(tail_at(2000, 1, false, 1, k1), (const char *const[]){ d2, "", c3, NULL });
+	read_again(tail_at(2000, 2, true, 2, k1), (const char *const[]){ "", c3, NULL });
+	read_again(tail_at(2000, 3, false, 3, k2), (const char *const[]){ NULL });
+	read_again(tail_at(2500, 1, false, 1, k1), (const char *const[]){ NULL });
+}
+
+/* What a partition ends with is not what the log gives for it: nothing is put behind it, and no END either. */
+static void stops_behind(struct produce_tail tail, int partitions, bool at_the_end)
+{
+	struct produce_known known = { .head = 3000, .durable = 1500, .begin_commit = 2000, .begin_id = "1:2000",
+		.begin_in_log = true };
+	struct scene scene = { .tail = tail };
+	uint64_t upto;
+	int result;
+
+	scene_open(&scene, &known);
+	for (int p = 0; p < partitions; p++)
+		fake_kafka_put("t.public.a", partitions, p, "there", "there");
+	result = give(&scene, CHANGE_INSERT, &keyed, NULL, "k1");
+	if (result == 0)
+		result = give(&scene, CHANGE_INSERT, &keyed, NULL, "k2");
+	assert_int_equal(result, at_the_end ? 0 : -1);
+	if (at_the_end)
+		assert_int_equal(produce_commit(scene.produce, &upto, &scene.err), -1);
+	assert_int_equal(scene.err.class, ERROR_GAP);
+	assert_non_null(strstr(scene.err.text, "topic \"t.public.a\""));
+	if (partitions == 1)
+		assert_values("t.public.a", 1, (const char *const[]){ NULL });
+	assert_values("t.transaction", 1, (const char *const[]){ NULL });
+	scene_close(&scene);
+}
+
+static void a_tail_that_is_not_met_again_is_a_gap(void **state)
+{
+	/* a table before it was left out: the numbers are others */
+	stops_behind(tail_at(2000, 2, false, 1, produce_fingerprint("/k1", 3)), 1, false);
+	/* the table's key is another one */
+	stops_behind(tail_at(2000, 2, false, 2, produce_fingerprint("/v", 2)), 1, false);
+	stops_behind(tail_at(2000, 1, false, 1, 0), 1, false);
+	/* the transaction does not come, or comes without this table */
+	stops_behind(tail_at(1900, 7, true, 7, 1), 1, false);
+	/* it has fewer events than were there */
+	stops_behind(tail_at(2000, 3, false, 3, 1), 1, true);
+	/* the topic got more partitions: this event was in another one */
+	stops_behind(tail_at(2000, 2, false, 2, produce_fingerprint("/k2", 3)), 7, true);
+}
+
+static void a_tail_of_a_durable_transaction_is_not_awaited(void **state)
+{
+	struct produce_known known = { .head = 3000, .durable = 1900, .previous_id = "1:1800", .previous_commit = 1800 };
+	struct scene scene = { .tail = tail_at(1800, 4, false, 4, 1) };
+
+	scene_open(&scene, &known);
+	fake_kafka_put("t.public.a", 1, 0, "there", "there");
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, "k1"), 0);
+	commit(&scene);
+	assert_values("t.public.a", 1,
+		(const char *const[]){ "E 1:2000 1 1 c before=- after=/k1/v previous=1800", NULL });
+	scene_close(&scene);
+}
+
+static void a_topic_that_metadata_forgot_is_looked_at(void **state)
+{
+	struct produce_known known = { .head = 3000, .durable = 1500 };
+	struct scene scene = { .tail = tail_at(2000, 1, false, 1, produce_fingerprint("/k1", 3)) };
+
+	scene_open(&scene, &known);
+	fake_kafka_put("t.public.a", 1, 0, "there", "there");
+	fake_kafka_late_metadata();
+	assert_int_equal(give(&scene, CHANGE_INSERT, &keyed, NULL, "k1"), 0);
+	commit(&scene);
+	assert_values("t.public.a", 1, (const char *const[]){ NULL });
+	scene_close(&scene);
+}
+
+static const struct produce_known recorded = { .head = 3000, .durable = 1900, .previous_id = "1:1800",
+	.previous_commit = 1800, .previous_in_log = true };
+
+static void the_recorded_transaction_must_come_again(void **state)
+{
+	static const struct transaction before = { .id = "1:1700", .commit = 1700, .end = 1710 },
+					other = { .id = "2:1800", .commit = 1800, .end = 1810 },
+					same = { .id = "1:1800", .commit = 1800, .end = 1810 };
+	struct scene scene = { .txn = { .commit = 0 } };
+	uint64_t upto;
+
+	/* a later one first, or nothing for so long */
+	scene_make(&scene, &recorded);
+	assert_int_equal(produce_progress(scene.produce, 1800, &scene.err), 0);
+	assert_int_equal(produce_progress(scene.produce, 1801, &scene.err), -1);
+	assert_int_equal(scene.err.class, ERROR_GAP);
+	error_clear(&scene.err);
+	assert_int_equal(produce_begin(scene.produce, &scene.txn, &scene.err), -1);
+	assert_int_equal(scene.err.class, ERROR_GAP);
+	assert_non_null(strstr(scene.err.text, "1:1800"));
+	scene_close(&scene);
+	/* another one in its place */
+	scene_make(&scene, &recorded);
+	assert_int_equal(produce_begin(scene.produce, &other, &scene.err), -1);
+	assert_int_equal(scene.err.class, ERROR_GAP);
+	scene_close(&scene);
+	/* the same, behind older ones */
+	scene_make(&scene, &recorded);
+	assert_int_equal(produce_begin(scene.produce, &before, &scene.err), 0);
+	assert_int_equal(produce_commit(scene.produce, &upto, &scene.err), 0);
+	assert_int_equal(produce_begin(scene.produce, &same, &scene.err), 0);
+	assert_int_equal(produce_commit(scene.produce, &upto, &scene.err), 0);
+	assert_int_equal(produce_progress(scene.produce, 1850, &scene.err), 0);
+	assert_int_equal(produce_begin(scene.produce, &scene.txn, &scene.err), 0);
+	scene_close(&scene);
+}
+
+static void a_discarded_position_record_is_told(void **state)
+{
+	const struct codec_position position = { .log = "test:1:db", .confirmed = 1000 };
+	struct scene scene;
+
+	scene_open(&scene, &nothing_known);
+	assert_false(produce_discard(scene.produce));
+	assert_int_equal(produce_position(scene.produce, &position, &scene.err), 0);
+	fake_kafka_trouble(100, 0);
+	assert_int_equal(produce_flush(scene.produce, &scene.err), 0);
+	assert_true(produce_discard(scene.produce));
+	fake_kafka_trouble(0, 0);
+	assert_int_equal(produce_position(scene.produce, &position, &scene.err), 0);
+	assert_int_equal(produce_flush(scene.produce, &scene.err), 1);
+	assert_false(produce_discard(scene.produce));
+	scene_close(&scene);
 }
 
 static void a_topic_ahead_of_the_log_is_a_gap(void **state)
 {
 	struct produce_known known = { .head = 3000, .durable = 1500 };
-	struct scene scene = { .tail = { 3000, 1, false } };
+	struct scene scene = { .tail = tail_at(3000, 1, false, 1, 1) };
 
 	scene_open(&scene, &known);
 	fake_kafka_put("t.public.a", 1, 0, "there", "there");
@@ -335,6 +471,7 @@ static void a_row_that_is_too_large_is_named(void **state)
 	assert_non_null(strstr(scene.err.text, "table public.a"));
 	assert_non_null(strstr(scene.err.text, "1:2000"));
 	assert_null(strstr(scene.err.text, "xxxx"));
+	assert_non_null(strstr(scene.err.hint, "table_exclude_list"));
 	scene_close(&scene);
 }
 
@@ -347,6 +484,11 @@ int main(void)
 		cmocka_unit_test(a_transaction_becomes_begin_events_and_end),
 		cmocka_unit_test(an_empty_transaction_leaves_no_trace),
 		cmocka_unit_test(what_a_partition_has_is_left_out),
+		cmocka_unit_test(a_tail_that_is_not_met_again_is_a_gap),
+		cmocka_unit_test(a_tail_of_a_durable_transaction_is_not_awaited),
+		cmocka_unit_test(a_topic_that_metadata_forgot_is_looked_at),
+		cmocka_unit_test(the_recorded_transaction_must_come_again),
+		cmocka_unit_test(a_discarded_position_record_is_told),
 		cmocka_unit_test(a_topic_ahead_of_the_log_is_a_gap),
 		cmocka_unit_test(two_tables_with_one_topic_are_refused),
 		cmocka_unit_test(topics_are_made_ahead_of_their_first_event),

@@ -63,6 +63,20 @@ static void wrong_properties_are_named(void **state)
 	assert_int_equal(err.class, ERROR_CONFIG);
 }
 
+static void a_record_lives_half_a_minute_at_most(void **state)
+{
+	static const char *const refused[] = { "message.timeout.ms=30001", "message.timeout.ms=0",
+		"delivery.timeout.ms=120000" };
+	struct error err;
+
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		assert_int_equal(check(refused[i], &err), -1);
+		assert_int_equal(err.class, ERROR_CONFIG);
+		assert_non_null(strstr(err.text, "message.timeout.ms"));
+	}
+	assert_int_equal(check("message.timeout.ms=30000", &err), 0);
+}
+
 static void secrets_are_not_shown(void **state)
 {
 	struct error err;
@@ -131,6 +145,7 @@ int main(void)
 		cmocka_unit_test(harmless_properties_are_taken),
 		cmocka_unit_test(what_guarantees_rest_on_is_refused_by_name),
 		cmocka_unit_test(wrong_properties_are_named),
+		cmocka_unit_test(a_record_lives_half_a_minute_at_most),
 		cmocka_unit_test(secrets_are_not_shown),
 		cmocka_unit_test(no_servers_is_an_error_of_configuration),
 		cmocka_unit_test(partitions_are_those_of_java),
