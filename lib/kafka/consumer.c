@@ -6,6 +6,10 @@
  * grant on a group, and each partition is fetched into the queue that we name. No batch calls, no pause, no seek:
  * 2.0.2 has faults in each. To read from elsewhere, make a new consumer.
  *
+ * Offset hints go out as an administrator's request. rd_kafka_commit() needs group.id, and a handle with a group and a
+ * commit that still looks for the coordinator (the very first one, while the brokers make __consumer_offsets) never
+ * ends in 2.0.2: rd_kafka_destroy() waits for a main thread that spins. Requests of an administrator are dropped there.
+ *
  * Bounded queues without a stall. librdkafka 2.0.2 (rdkafka_fetcher.c, rd_kafka_toppar_fetch_decide) leaves a
  * partition out of the next request while its queue holds queued.min.messages or queued.max.messages.kbytes. Two
  * waits follow from that:
@@ -28,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 
 #define PARTITIONS_MAX 10000
 #define SHARE_MIN (256 * 1024)
@@ -62,6 +65,8 @@ struct kafka_consumer {
 	size_t queue_bytes, queue_messages; /* limits of one partition */
 	struct partition *partitions;
 	size_t count;
+	rd_kafka_queue_t *hints; /* answers to hints */
+	bool hinted;             /* one is not answered yet */
 	int fd;
 };
 
@@ -134,6 +139,8 @@ void kafka_consumer_free(struct kafka_consumer *consumer)
 	}
 	for (size_t i = 0; i < consumer->count; i++)
 		release_partition(&consumer->partitions[i]);
+	if (consumer->hints != NULL)
+		rd_kafka_queue_destroy(consumer->hints);
 	client_close(&consumer->client);
 	for (size_t i = 0; i < consumer->property_count; i++)
 		free(consumer->properties[i]);
@@ -192,7 +199,6 @@ static int open_client(struct kafka_consumer *consumer, struct error *err)
 		{ "queued.min.messages", messages },
 		{ "max.partition.fetch.bytes", fetch_bytes },
 		{ "fetch.max.bytes", response_bytes },
-		{ "group.id", consumer->group },
 	};
 	const struct kafka_config config = { consumer->bootstrap_servers, consumer->client_id,
 		(const char *const *)consumer->properties, consumer->property_count };
@@ -203,8 +209,8 @@ static int open_client(struct kafka_consumer *consumer, struct error *err)
 	(void)snprintf(messages, sizeof messages, "%zu", consumer->queue_messages);
 	(void)snprintf(fetch_bytes, sizeof fetch_bytes, "%zu", share / 2);
 	(void)snprintf(response_bytes, sizeof response_bytes, "%zu", response);
-	return client_open(&consumer->client, CLIENT_CONSUMER, &config, computed, consumer->group != NULL ? 5 : 4, NULL,
-		NULL, err);
+	return client_open(&consumer->client, CLIENT_CONSUMER, &config, computed, sizeof computed / sizeof computed[0],
+		NULL, NULL, err);
 }
 
 static int start_partition(struct kafka_consumer *consumer, struct partition *partition, struct error *err)
@@ -232,6 +238,7 @@ int kafka_consumer_start(struct kafka_consumer *consumer, struct error *err)
 	if (open_client(consumer, err) < 0)
 		return -1;
 	client_fd_watch(consumer->client.events, consumer->fd);
+	consumer->hints = rd_kafka_queue_new(consumer->client.rk);
 	for (size_t i = 0; i < consumer->count; i++)
 		if (start_partition(consumer, &consumer->partitions[i], err) < 0)
 			return -1;
@@ -388,12 +395,40 @@ void kafka_consumer_quiet(struct kafka_consumer *consumer)
 	(void)client_fd_clear(consumer->fd);
 }
 
-void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets)
+/* Whatever the answer is; true if none is awaited. */
+static bool take_answer(struct kafka_consumer *consumer)
+{
+	rd_kafka_event_t *answer = consumer->hinted ? rd_kafka_queue_poll(consumer->hints, 0) : NULL;
+
+	if (answer != NULL) {
+		rd_kafka_event_destroy(answer);
+		consumer->hinted = false;
+	}
+	return !consumer->hinted;
+}
+
+static void send_hint(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_AlterConsumerGroupOffsets_t *alter = rd_kafka_AlterConsumerGroupOffsets_new(consumer->group, list);
+	rd_kafka_AdminOptions_t *options =
+		rd_kafka_AdminOptions_new(consumer->client.rk, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
+	char why[200];
+
+	(void)rd_kafka_AdminOptions_set_request_timeout(options, CLIENT_TIMEOUT_MS, why, sizeof why);
+	rd_kafka_AlterConsumerGroupOffsets(consumer->client.rk, &alter, 1, options, consumer->hints);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_AlterConsumerGroupOffsets_destroy(alter);
+	consumer->hinted = true;
+}
+
+bool kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets)
 {
 	rd_kafka_topic_partition_list_t *list;
 
-	if (consumer->group == NULL || consumer->client.rk == NULL)
-		return;
+	if (consumer->group == NULL || consumer->hints == NULL)
+		return true;
+	if (!take_answer(consumer))
+		return false;
 	list = rd_kafka_topic_partition_list_new((int)consumer->count);
 	for (size_t i = 0; i < consumer->count; i++) {
 		const struct partition *partition = &consumer->partitions[i];
@@ -403,6 +438,7 @@ void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets
 		rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = offsets[i];
 	}
 	if (list->cnt > 0)
-		(void)rd_kafka_commit(consumer->client.rk, list, 1);
+		send_hint(consumer, list);
 	rd_kafka_topic_partition_list_destroy(list);
+	return true;
 }

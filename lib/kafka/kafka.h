@@ -160,8 +160,11 @@ int64_t kafka_consumer_high(const struct kafka_consumer *consumer, int handle);
 int kafka_consumer_fd(struct kafka_consumer *consumer);
 /* Clears the descriptor's readiness; look at all partitions once after it before waiting again. */
 void kafka_consumer_quiet(struct kafka_consumer *consumer);
-/* Commits offset hints for the group, asynchronously; failures are ignored on purpose. */
-void kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets /* one a handle, -1: leave out */);
+/*
+ * Commits offset hints for the group, asynchronously; failures are ignored on purpose. False: the last ones are still
+ * under way, nothing was done; call it again later.
+ */
+bool kafka_consumer_hint(struct kafka_consumer *consumer, const int64_t *offsets /* one a handle, -1: leave out */);
 
 /*
  * The last records of a partition, newest first, at most `most`, control records skipped: for the tail check. With

@@ -392,6 +392,52 @@ static void an_offset_that_is_not_there_is_a_gap(void **state)
 	kafka_consumer_free(consumer);
 }
 
+/* The first group of a cluster: its coordinator is not there for seconds. Nobody waits for it. */
+static void a_hint_without_a_coordinator_holds_nothing_up(void **state)
+{
+	rd_kafka_resp_err_t errors[100];
+	const int64_t offset = 1;
+	struct kafka_consumer *consumer;
+	struct error err = ERROR_INIT;
+	int64_t start;
+
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		errors[i] = RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+	kafka_mock_topic(&mock, "hint", 1);
+	assert_int_equal(kafka_consumer_new(&mock.config, "group", 1 << 20, &consumer, &err), 0);
+	assert_int_equal(kafka_consumer_add(consumer, "hint", 0, 0, &err), 0);
+	assert_int_equal(kafka_consumer_start(consumer, &err), 0);
+	rd_kafka_mock_push_request_errors_array(mock.cluster, 10 /* FindCoordinator */,
+		sizeof errors / sizeof errors[0], errors);
+	start = clock_monotonic_us();
+	assert_true(kafka_consumer_hint(consumer, &offset));
+	clock_sleep_us(300000);
+	assert_false(kafka_consumer_hint(consumer, &offset));
+	kafka_consumer_free(consumer);
+	assert_true(clock_monotonic_us() - start < 3000000);
+	rd_kafka_mock_clear_request_errors(mock.cluster, 10);
+}
+
+static void hints_follow_each_other(void **state)
+{
+	const int64_t offset = 1;
+	struct kafka_consumer *consumer;
+	struct error err = ERROR_INIT;
+	bool sent = false;
+
+	kafka_mock_topic(&mock, "hints", 1);
+	assert_int_equal(kafka_consumer_new(&mock.config, "group", 1 << 20, &consumer, &err), 0);
+	assert_int_equal(kafka_consumer_add(consumer, "hints", 0, 0, &err), 0);
+	assert_int_equal(kafka_consumer_start(consumer, &err), 0);
+	assert_true(kafka_consumer_hint(consumer, &offset));
+	for (int i = 0; i < 500 && !sent; i++) {
+		clock_sleep_us(10000);
+		sent = kafka_consumer_hint(consumer, &offset);
+	}
+	assert_true(sent);
+	kafka_consumer_free(consumer);
+}
+
 /* ---- bounded ranges ---- */
 
 struct seen {
@@ -531,6 +577,8 @@ int main(void)
 		cmocka_unit_test(the_descriptor_tells_of_messages),
 		cmocka_unit_test(a_bounded_queue_does_not_stall),
 		cmocka_unit_test(an_offset_that_is_not_there_is_a_gap),
+		cmocka_unit_test(a_hint_without_a_coordinator_holds_nothing_up),
+		cmocka_unit_test(hints_follow_each_other),
 		cmocka_unit_test(the_tail_is_read_newest_first),
 		cmocka_unit_test(tombstones_do_not_hide_the_last_value),
 		cmocka_unit_test(all_records_are_read_to_the_end),
