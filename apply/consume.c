@@ -3,10 +3,13 @@
  *
  *  1. List the topics "<prefix>.*"; all but transaction, heartbeat and position carry changes.
  *  2. Which table a change topic carries is said by its events, not by its name: names are reduced to Kafka's alphabet.
- *     So look at the newest event of each topic once. That also gives the newest shape, which the caller checks against
- *     the target. An empty topic goes by its name; if the lists miss the table for that, step 6 brings it in.
- *  3. Each partition begins at its stored offset, or without one at its first record. A stored offset that the
- *     partition does not have any more is a gap. The heartbeat topic begins at its end: old heartbeats say nothing.
+ *     So look at the newest event of each topic once, in all its partitions. That also gives the newest shape, which
+ *     the caller checks against the target. An empty topic goes by its name; if the lists miss the table for that, step
+ *     6 brings it in.
+ *  3. Each partition begins at its stored offset, or without one at its first record. In the transaction topic, a
+ *     stored offset that is there no more is a gap. What retention removed from a change topic may have been applied
+ *     long ago, since only what is read moves an idle table's offset: there the numbers in the events decide, and where
+ *     no event is left to read, consume_check_lost(). The heartbeat topic begins at its end: old heartbeats say nothing.
  *  4. Fetch. Each partition has a bounded queue in the client; of each, one message at most is decoded, in an arena of
  *     its own.
  *  5. pop() moves the offset. The offsets become durable with the target's commit, nowhere else.
@@ -21,39 +24,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL 3 /* records from a partition's end in which an event is looked for: the last one may be a tombstone */
+#include "apply/consume_topics.h"
+#include "lib/base/log.h"
+
 #define PARTITIONS_MAX 65536
-#define ARENA_MAX ((size_t)512 << 20) /* one decoded event: Kafka's largest message, as values */
 #define MARK_HANDLE 0
 
 enum partition_kind { PARTITION_MARKS, PARTITION_HEARTBEATS, PARTITION_EVENTS };
-
-/* ---- what is remembered of a topic ---- */
-struct known_topic {
-	char *name;
-	bool looked;  /* its newest event was seen */
-	bool carries; /* and it is a selected table's */
-	bool wanted;  /* an END asked for it: read it, whatever its name says */
-};
-
-struct consume_topics {
-	struct known_topic *items;
-	size_t count, size;
-};
 
 struct topic {
 	char *name;
 	int *handles;
 	size_t count;
 	bool asked; /* by an END: it is known to be ours */
+	bool warned; /* that changes are passed over */
 };
 
 struct partition {
-	const struct topic *topic;
+	struct topic *topic;
 	int number;
 	enum partition_kind kind;
 	char *name;   /* "topic[number]" */
 	int64_t next; /* first offset not taken */
+	int64_t begin; /* the target's offset; without one 0 */
+	bool stored;   /* it has one */
+	bool taken;    /* an event: whatever was removed before that is older */
 	bool at_hand; /* message and head are set */
 	struct kafka_message message;
 	struct order_head head;
@@ -75,130 +70,9 @@ struct consume {
 	int64_t *hints;
 };
 
-struct consume_topics *consume_topics_new(void)
-{
-	return calloc(1, sizeof(struct consume_topics));
-}
-
-void consume_topics_free(struct consume_topics *topics)
-{
-	if (topics == NULL)
-		return;
-	for (size_t i = 0; i < topics->count; i++)
-		free(topics->items[i].name);
-	free(topics->items);
-	free(topics);
-}
-
 static int out_of_memory(struct error *err)
 {
 	return error_set(err, ERROR_RETRY, "out of memory for the list of topics");
-}
-
-/* The entry of that name, made if need be. */
-static struct known_topic *known_topic(struct consume_topics *topics, const char *name)
-{
-	struct known_topic *topic;
-
-	for (size_t i = 0; i < topics->count; i++)
-		if (strcmp(topics->items[i].name, name) == 0)
-			return &topics->items[i];
-	if (topics->count == topics->size) {
-		size_t size = topics->size == 0 ? 32 : topics->size * 2;
-		struct known_topic *more = realloc(topics->items, size * sizeof *more);
-
-		if (more == NULL)
-			return NULL;
-		topics->items = more;
-		topics->size = size;
-	}
-	topic = &topics->items[topics->count];
-	*topic = (struct known_topic){ .name = strdup(name) };
-	if (topic->name == NULL)
-		return NULL;
-	topics->count++;
-	return topic;
-}
-
-/* ---- step 2: which table does the topic carry? ---- */
-struct look {
-	struct consume *con;
-	struct known_topic *topic;
-	struct arena arena;
-	struct error *err;
-	bool failed;
-};
-
-/* The topic that codec_topic_name() gives to a table. */
-static int topic_of(const struct consume *con, const struct table *table, struct buf *name, struct error *err)
-{
-	buf_reset(name);
-	if (codec_topic_name(con->options.prefix, table, name, err) < 0)
-		return -1;
-	(void)buf_cstr(name);
-	return buf_check(name, "a topic name", err);
-}
-
-static int look_at(void *context, const struct kafka_message *message)
-{
-	struct look *look = context;
-	const struct consume_options *options = &look->con->options;
-	const struct table *table;
-	struct event event;
-	struct buf own_name;
-	char collection[1024];
-
-	if (message->value == NULL)
-		return 0;
-	arena_reset(&look->arena);
-	if (decoder_event(options->decoder, message->key, message->key_len, message->value, message->value_len,
-		    &look->arena, &event, look->err) < 0) {
-		/*
-		 * Of another prefix that begins with ours; or broken, then it is wanted by an END and reported when it
-		 * is its turn.
-		 */
-		look->failed = look->err->class != ERROR_DATA;
-		look->topic->looked = true;
-		return 1;
-	}
-	table = event.change.table;
-	buf_init(&own_name, 4096);
-	look->topic->looked = true;
-	if (topic_of(look->con, table, &own_name, NULL) == 0 && strcmp(buf_cstr(&own_name), look->topic->name) == 0) {
-		(void)snprintf(collection, sizeof collection, "%s.%s", table->schema, table->name);
-		look->topic->carries = options->selected(options->context, collection);
-		if (look->topic->carries && options->shape != NULL)
-			look->failed = options->shape(options->context, table, look->err) < 0;
-	}
-	buf_release(&own_name);
-	return 1;
-}
-
-/* 1: read this topic; 0: leave it; -1: err. */
-static int is_subscribed(struct consume *con, struct kafka_reader *reader, const char *name, int partitions,
-	struct error *err)
-{
-	const struct consume_options *options = &con->options;
-	struct known_topic *topic = known_topic(options->topics, name);
-	struct look look = { .con = con, .topic = topic, .err = err };
-	int rc = 0;
-
-	if (topic == NULL)
-		return out_of_memory(err);
-	arena_init(&look.arena, ARENA_MAX);
-	for (int i = 0; i < partitions && !topic->looked && rc == 0 && !look.failed; i++)
-		rc = kafka_reader_tail(reader, name, i, TAIL, look_at, &look, err);
-	arena_release(&look.arena);
-	if (rc < 0)
-		return -1;
-	if (look.failed) {
-		topic->carries = false;
-		topic->looked = false; /* the next try checks again */
-		return -1;
-	}
-	if (topic->looked)
-		return topic->carries || topic->wanted;
-	return topic->wanted || options->selected(options->context, name + strlen(options->prefix) + 1);
 }
 
 /* ---- step 3: where to begin ---- */
@@ -220,7 +94,7 @@ static int64_t stored_offset(const char *offsets, const char *topic, int partiti
 	return -1;
 }
 
-static int first_offset(struct consume *con, const struct partition *part, const char *offsets, int64_t *ret_offset,
+static int first_offset(struct consume *con, struct partition *part, const char *offsets, int64_t *ret_offset,
 	struct error *err)
 {
 	int64_t low, high, stored = offsets != NULL ? stored_offset(offsets, part->topic->name, part->number) : -1;
@@ -231,6 +105,14 @@ static int first_offset(struct consume *con, const struct partition *part, const
 		*ret_offset = high;
 		return 0;
 	}
+	/* Without any stored offset none can be missed. */
+	part->stored = stored >= 0 || offsets == NULL;
+	part->begin = stored >= 0 ? stored : 0;
+	if (stored >= 0 && stored < low && part->kind == PARTITION_EVENTS) {
+		log_warning("%s: retention has removed offsets %" PRId64 " to %" PRId64 " unread; if changes in them were "
+			    "not applied, their transaction will tell", part->name, stored, low - 1);
+		stored = low;
+	}
 	if (stored >= 0 && (stored < low || stored > high)) {
 		(void)error_set(err, ERROR_GAP,
 			"%s: the target has applied everything before offset %" PRId64 ", but the partition now holds "
@@ -238,7 +120,7 @@ static int first_offset(struct consume *con, const struct partition *part, const
 			" to %" PRId64,
 			part->name, stored, low, high);
 		return error_hint(err, stored < low ?
-			"retention has removed events that were not applied: the table has to be copied anew"
+			"retention has removed transactions that were not applied: the tables have to be copied anew"
 						    : "the topic was made anew: the table has to be copied anew");
 	}
 	*ret_offset = stored >= 0 ? stored : low;
@@ -246,6 +128,24 @@ static int first_offset(struct consume *con, const struct partition *part, const
 }
 
 /* ---- step 4: heads ---- */
+/*
+ * A table that was left out for a while: its offset went out of the position row, its events are read from the first
+ * on, and those of transactions that were applied without it are duplicates by their position. They are not.
+ */
+static void note_passed_over(struct consume *con, const struct partition *part)
+{
+	const struct event *event = &part->head.event;
+	char lsn[24];
+
+	if (part->stored || part->topic->warned || event->commit > con->options.applied)
+		return;
+	part->topic->warned = true;
+	log_warning("%s: the target has no offset of it, and passes over its changes up to %s: if table %s.%s was excluded "
+		    "for a while, copy it anew", part->name,
+		position_lsn_format(con->options.applied, lsn, sizeof lsn), event->change.table->schema,
+		event->change.table->name);
+}
+
 static int decode_event(struct consume *con, struct partition *part, struct error *err)
 {
 	const struct kafka_message *message = &part->message;
@@ -276,6 +176,7 @@ static int decode_event(struct consume *con, struct partition *part, struct erro
 			return -1;
 		head->old_key = row;
 	}
+	note_passed_over(con, part);
 	return 0;
 }
 
@@ -327,6 +228,7 @@ static void pop(void *context, int handle)
 	if (!part->at_hand)
 		return;
 	part->next = part->message.offset + 1;
+	part->taken = part->taken || part->head.kind == ORDER_HEAD_EVENT;
 	con->bytes += part->message.key_len + part->message.value_len;
 	kafka_message_done(&part->message);
 	part->at_hand = false;
@@ -353,7 +255,7 @@ static struct topic *find_topic(const struct consume *con, const char *topic)
  */
 static int miss_topic(struct consume *con, const char *topic_name, const char *collection, struct error *err)
 {
-	struct known_topic *topic = known_topic(con->options.topics, topic_name);
+	struct known_topic *topic = consume_known(con->options.topics, topic_name);
 
 	if (topic == NULL)
 		return out_of_memory(err);
@@ -367,31 +269,40 @@ static int miss_topic(struct consume *con, const char *topic_name, const char *c
 	return error_hint(err, "if the topic was deleted, its events are lost: copy the table anew, or exclude it");
 }
 
+/* The name of the topic that a collection's events are in; topic_name is the caller's in any case. */
+static int topic_of_collection(const struct consume *con, const char *collection_name, struct buf *topic_name,
+	struct error *err)
+{
+	const char *dot = strchr(collection_name, '.');
+	struct table table = { .schema = NULL };
+	char *schema;
+	int rc;
+
+	buf_init(topic_name, 4096);
+	if (dot == NULL)
+		return error_set(err, ERROR_DATA, "the transaction topic names a table \"%s\" without a schema",
+			collection_name);
+	schema = strndup(collection_name, (size_t)(dot - collection_name));
+	if (schema == NULL)
+		return out_of_memory(err);
+	table.schema = schema;
+	table.name = dot + 1;
+	rc = consume_topic_of(&con->options, &table, topic_name, err);
+	free(schema);
+	return rc;
+}
+
 static int collection(void *context, const char *collection_name, const int **ret_handles, size_t *ret_count,
 	struct error *err)
 {
 	struct consume *con = context;
-	const char *dot = strchr(collection_name, '.');
-	struct table table = { .schema = NULL };
 	struct topic *topic;
 	struct buf topic_name;
-	char *schema;
 	int rc = -1;
 
-	if (dot == NULL)
-		return error_set(err, ERROR_DATA, "the transaction topic names a table \"%s\" without a schema",
-			collection_name);
-	if (!con->options.selected(con->options.context, collection_name))
+	if (strchr(collection_name, '.') != NULL && !con->options.selected(con->options.context, collection_name))
 		return 0;
-	buf_init(&topic_name, 4096);
-	schema = strndup(collection_name, (size_t)(dot - collection_name));
-	if (schema == NULL) {
-		(void)out_of_memory(err);
-		goto out;
-	}
-	table.schema = schema;
-	table.name = dot + 1;
-	if (topic_of(con, &table, &topic_name, err) < 0)
+	if (topic_of_collection(con, collection_name, &topic_name, err) < 0)
 		goto out;
 	topic = find_topic(con, buf_cstr(&topic_name));
 	if (topic == NULL) {
@@ -403,9 +314,68 @@ static int collection(void *context, const char *collection_name, const int **re
 	*ret_count = topic->count;
 	rc = 1;
 out:
-	free(schema);
 	buf_release(&topic_name);
 	return rc;
+}
+
+/* The topic of a collection that was asked for before; NULL: err. */
+static struct topic *asked_topic(const struct consume *con, const char *collection_name, struct error *err)
+{
+	struct topic *topic = NULL;
+	struct buf topic_name;
+
+	if (topic_of_collection(con, collection_name, &topic_name, err) == 0) {
+		topic = find_topic(con, buf_cstr(&topic_name));
+		if (topic == NULL)
+			(void)error_set(err, ERROR_BUG, "%s has no topic that is read", collection_name);
+	}
+	buf_release(&topic_name);
+	return topic;
+}
+
+/* Step 6: a topic may have got partitions since it was opened, and what seems to be missing may be there. */
+static int confirm(void *context, const char *collection_name, struct error *err)
+{
+	struct consume *con = context;
+	const struct topic *topic = asked_topic(con, collection_name, err);
+	int partitions;
+
+	if (topic == NULL || kafka_topic_partitions(con->admin, topic->name, &partitions, err) < 0)
+		return -1;
+	if ((size_t)partitions <= topic->count)
+		return 0;
+	con->stale = true;
+	return error_set(err, ERROR_RETRY, "topic %s has new partitions", topic->name);
+}
+
+int consume_check_lost(struct consume *con, const char *collection_name, struct error *err)
+{
+	const struct topic *topic = asked_topic(con, collection_name, err);
+	const struct partition *lost = NULL;
+	int64_t lost_low = 0;
+
+	if (topic == NULL)
+		return -1;
+	for (size_t i = 0; i < topic->count; i++) {
+		const struct partition *part = &con->partitions[topic->handles[i]];
+		int64_t low, high;
+
+		if (kafka_watermarks(con->admin, topic->name, part->number, &low, &high, err) < 0)
+			return -1;
+		if (part->next < high && low < high)
+			return 0; /* there is something to read */
+		if (lost == NULL && (part->next < low || (!part->taken && part->begin < low))) {
+			lost = part;
+			lost_low = low;
+		}
+	}
+	if (lost == NULL)
+		return 0;
+	(void)error_set(err, ERROR_GAP,
+		"an event of %s is awaited, but all that is left in its topic was read, and from %s offsets %" PRId64
+		" to %" PRId64 " were removed unread", collection_name, lost->name,
+		lost->next < lost_low ? lost->next : lost->begin, lost_low - 1);
+	return error_hint(err, "retention has removed events that were not applied: the table has to be copied anew");
 }
 
 /* ---- opening ---- */
@@ -435,7 +405,7 @@ static int add_partition(struct consume *con, struct topic *topic, int number, e
 	part->name = strdup(text);
 	if (part->name == NULL)
 		return out_of_memory(err);
-	arena_init(&part->arena, ARENA_MAX);
+	arena_init(&part->arena, CONSUME_ARENA_MAX);
 	topic->handles[topic->count++] = (int)con->partition_count++;
 	return 0;
 }
@@ -519,7 +489,7 @@ static int add_event_topics(struct consume *con, struct error *err)
 			goto out;
 		if (partitions == 0)
 			continue;
-		subscribed = is_subscribed(con, reader, names[i], partitions, err);
+		subscribed = consume_subscribed(&con->options, reader, names[i], partitions, err);
 		if (subscribed < 0 || (subscribed > 0 && add_topic(con, names[i], partitions, PARTITION_EVENTS,
 			err) < 0))
 			goto out;
@@ -565,7 +535,7 @@ int consume_open(const struct consume_options *options, const char *offsets, str
 	con->options = *options;
 	con->heartbeat = -1;
 	con->heads = (struct order_heads){ .context = con, .collection = collection, .peek = peek, .pop = pop,
-		.name = name };
+		.name = name, .confirm = confirm };
 	if (kafka_admin_new(options->kafka, &con->admin, err) < 0 || add_own_topics(con, err) < 0 ||
 		add_event_topics(con, err) < 0 || start(con, offsets, err) < 0) {
 		consume_close(con);

@@ -32,6 +32,7 @@ struct consume_options {
 	size_t memory;      /* bytes of fetched messages */
 	struct decoder *decoder;
 	struct consume_topics *topics;
+	uint64_t applied; /* the target's position, 0: none; what a topic without an offset has up to it is passed over */
 	void *context;
 	bool (*selected)(void *context, const char *collection);
 	/* The newest shape in a selected topic; once for each topic in the life of `topics`. May be NULL. */
@@ -43,7 +44,8 @@ struct consume;
 /*
  * Finds the topics, checks the offsets, starts to fetch. offsets: the text of consume_offsets() as the target kept it;
  * NULL: there is none, read from the first record on. Keeps *options' pointers. ERROR_RETRY: no broker, or no
- * transaction topic yet. ERROR_GAP: an offset is outside of its partition, retention has removed what was not applied.
+ * transaction topic yet. ERROR_GAP: an offset is behind its partition's end, or in the transaction topic before its
+ * start: retention has removed what was not applied.
  */
 int consume_open(const struct consume_options *options, const char *offsets, struct consume **ret_consume,
 	struct error *err);
@@ -81,6 +83,11 @@ uint64_t consume_bytes(const struct consume *con);
 
 /* Asks the brokers whether there are partitions that are not read (costs a round trip). -1: err, ERROR_RETRY. */
 int consume_refresh(struct consume *con, struct error *err);
+/*
+ * For a collection whose event is awaited for long: ERROR_GAP if all that its topic has was read, and records of it were
+ * removed unread. 0: nothing proves that. ERROR_RETRY: no answer. Costs a round trip for each partition.
+ */
+int consume_check_lost(struct consume *con, const char *collection, struct error *err);
 /* True when topics or partitions have come that are not read: open a new one from the offsets of this one. */
 bool consume_is_stale(const struct consume *con);
 

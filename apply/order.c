@@ -37,16 +37,18 @@
  * ERROR_GAP.
  * - END names the END before it. The first commit after ours must name ours: so no transaction is missing, none is
  *   swapped.
- * - Within a partition (commit, index) strictly rises. What is at or below the partition's last was given: a duplicate,
- *   dropped, counted.
- * - If all partitions of a table have a head and none is the awaited event, it can not come any more.
+ * - A transaction ends when all that its END counts was given. So an event at or below the position was given, and of
+ *   the open transaction what is numbered below the next: a duplicate, dropped, counted; unless it is of none of the
+ *   transactions applied (the last ORDER_KNOWN_MAX are remembered), or beyond its count.
+ * - If all partitions of a table have a head and none is the awaited event, it can not come any more; unless the table
+ *   has got partitions that are not read yet, so that is asked first (confirm()).
  * - An event of a transaction that lies between two ENDs which follow each other belongs to nothing.
  *
- * Duplicates come from a capture agent that was taken for dead and was not, and from this agent's own restart: it
- * reads again from the offsets in the position row, which may be older than the position. So while a partition has not
- * "started", up to its first event beyond the position, anything at or below the position is dropped; afterwards such
- * an event is one that was missed. An END at or below the position is dropped if it is one of those that were applied
- * (the last ORDER_KNOWN_MAX are remembered) or older than the memory reaches.
+ * Duplicates come from a capture agent that was taken for dead and was not; from one that was restarted when a topic
+ * had got partitions meanwhile (a key's events go to another one then, where the tail does not show them); and from
+ * this agent's own restart: it reads again from the offsets in the position row, which may be older than the position.
+ * An END at or below the position is dropped if it is one of those that were applied, or older than the memory reaches.
+ * An epoch lower than the one before is such an agent's as well: what it wrote counts if the chain takes it.
  *
  * A key move (UPDATE of a primary key) comes as a delete of the old key and a create of the new one, perhaps in two
  * partitions, because readers that compact by key need it so. Here the two are one change again: between them other
@@ -108,10 +110,9 @@ struct part {
 	const struct order_head *head;
 };
 
-/* How far a partition was read. */
+/* How far a partition was read: the last event taken or dropped. */
 struct partition {
-	uint64_t commit, index; /* of the last event taken or dropped */
-	bool started;           /* its first event beyond the position was taken: it may not fall behind it again */
+	uint64_t commit, index;
 };
 
 struct order {
@@ -327,11 +328,6 @@ static int check_end(struct order *order, const struct order_head *head, struct 
 			"%s offset %" PRId64 ": the chain is broken: transaction %s follows on \"%s\", the last one "
 				"applied is %s", where,
 			head->offset, mark->id, mark->previous_id, pos->transaction_id);
-	if (mark->epoch < pos->epoch)
-		return error_set(err, ERROR_GAP,
-			"%s offset %" PRId64 ": END of transaction %s was written in epoch %" PRIu64 ", that of %s "
-				"before it in epoch %" PRIu64,
-			where, head->offset, mark->id, mark->epoch, pos->transaction_id, pos->epoch);
 	return 1;
 }
 
@@ -470,7 +466,10 @@ static enum verdict judge_other(struct order *order, int handle, const struct or
 
 	if (event->commit > order->txn.commit)
 		return VERDICT_BEYOND;
-	if (!order->partitions[handle].started && (!order->position.found || event->commit <= order->position.commit))
+	if (!order->position.found ||
+		(event->commit <= order->position.commit &&
+			order_known_has_event(&order->known, event->commit, event->transaction_id,
+				event->change.index)))
 		return VERDICT_DROP;
 	error_set(err, ERROR_GAP, "%s was never applied, but transaction %s, before %s, was the last one applied",
 		describe(order, handle, head, what, sizeof what), order->position.transaction_id, order->txn.id);
@@ -508,6 +507,8 @@ static enum verdict judge(struct order *order, const struct part *part, int hand
 		return VERDICT_BEYOND;
 	if (chg->table_index == part->next && chg->index > order->index)
 		return VERDICT_NEXT;
+	if (chg->table_index > 0 && chg->table_index < part->next && chg->index <= order->index)
+		return VERDICT_DROP; /* taken, from another partition */
 	error_set(err, ERROR_GAP,
 		"%s is number %" PRIu64 " of %s, awaited is number %" PRIu64 " and after event %" PRIu64,
 		describe(order, handle, head, what, sizeof what), chg->table_index, part->col->name, part->next,
@@ -520,6 +521,8 @@ static int missing(const struct order *order, const struct part *part, int handl
 	const struct order_head *head = NULL;
 	char what[400] = "";
 
+	if (order->heads.confirm(order->heads.context, part->col->name, err) < 0)
+		return -1;
 	if (order->heads.peek(order->heads.context, handle, &head, NULL) > 0)
 		(void)describe(order, handle, head, what, sizeof what);
 	(void)error_set(err, ERROR_GAP,
@@ -634,7 +637,6 @@ static void take(struct order *order, struct part *part)
 	order->index = part->head->event.change.index;
 	at->commit = order->txn.commit;
 	at->index = order->index;
-	at->started = true;
 	part->handle = -1;
 	part->left--;
 	part->next++;
@@ -719,8 +721,9 @@ static int give_end(struct order *order, struct order_item *item, struct error *
 	memcpy(pos->log, order->log, sizeof pos->log);
 	memcpy(pos->transaction_id, order->txn.id, sizeof pos->transaction_id);
 	pos->commit = order->txn.commit;
-	pos->epoch = order->epoch;
-	order_known_add(&order->known, pos->commit, pos->transaction_id);
+	if (pos->epoch < order->epoch)
+		pos->epoch = order->epoch;
+	order_known_add(&order->known, pos->commit, pos->transaction_id, order->events);
 	*item = (struct order_item){ .kind = ORDER_END, .txn = &order->txn };
 	order_set_state(order, AWAIT_END);
 	return 1;

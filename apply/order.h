@@ -49,6 +49,11 @@ struct order_heads {
 	void (*pop)(void *context, int handle);
 	/* "topic[partition]", for error texts. */
 	const char *(*name)(void *context, int handle);
+	/*
+	 * Before a collection's event is called missing: 0: the partitions that collection() gave are all there are; -1:
+	 * ERROR_RETRY, there are more, or nobody could say. Asked once in a run, as nothing but an error can follow.
+	 */
+	int (*confirm)(void *context, const char *collection, struct error *err);
 };
 
 /* ---- what it gives ---- */
@@ -74,7 +79,7 @@ struct order_position {
 	char log[POSITION_LOG_MAX];
 	char transaction_id[TRANSACTION_ID_MAX];
 	uint64_t commit;
-	uint64_t epoch; /* of the capture agent that wrote its END; 0: unknown */
+	uint64_t epoch; /* the highest of a capture agent that wrote an END; 0: unknown */
 };
 
 struct order;
@@ -85,7 +90,7 @@ void order_free(struct order *order);
 
 /*
  * The next item. ERROR_GAP, with both sides in its text, for whatever proves that the log is not whole: a missing,
- * repeated or swapped event, a break or step back in the chain of ENDs, another log, an older epoch. After an error
+ * repeated or swapped event, a break or step back in the chain of ENDs, another log. After an error
  * only order_free() may follow.
  */
 int order_next(struct order *order, struct order_item *ret_item, struct error *err);

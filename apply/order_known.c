@@ -1,5 +1,5 @@
 /*
- * order_known.c: a ring of (commit, hash of the id).
+ * order_known.c: a ring of (commit, hash of the id, events).
  */
 #include "apply/order_known.h"
 
@@ -12,12 +12,13 @@ static uint64_t id_hash(const char *id)
 	return hash;
 }
 
-void order_known_add(struct order_known *known, uint64_t commit, const char *id)
+void order_known_add(struct order_known *known, uint64_t commit, const char *id, uint64_t events)
 {
 	size_t place = (known->oldest + known->count) % ORDER_KNOWN_MAX;
 
 	known->items[place].commit = commit;
 	known->items[place].hash = id_hash(id);
+	known->items[place].events = events;
 	if (known->count < ORDER_KNOWN_MAX)
 		known->count++;
 	else
@@ -25,6 +26,11 @@ void order_known_add(struct order_known *known, uint64_t commit, const char *id)
 }
 
 bool order_known_has(const struct order_known *known, uint64_t commit, const char *id)
+{
+	return order_known_has_event(known, commit, id, 0);
+}
+
+bool order_known_has_event(const struct order_known *known, uint64_t commit, const char *id, uint64_t index)
 {
 	size_t low = 0, high = known->count;
 
@@ -34,7 +40,7 @@ bool order_known_has(const struct order_known *known, uint64_t commit, const cha
 		size_t mid = low + (high - low) / 2, place = (known->oldest + mid) % ORDER_KNOWN_MAX;
 
 		if (known->items[place].commit == commit)
-			return known->items[place].hash == id_hash(id);
+			return known->items[place].hash == id_hash(id) && index <= known->items[place].events;
 		if (known->items[place].commit < commit)
 			low = mid + 1;
 		else

@@ -10,11 +10,11 @@
  *  4. An error rolls the group back and ends the try; the frame starts the next from step 1. So there is one way to
  *     recover, and a lost connection, a deadlock, a failpoint and a kill all take it.
  * When the topics or partitions have changed (consume_is_stale) what is complete is committed and the next try follows
- * at once.
+ * at once; so it does when a transaction stalls in its middle and keeps those before it from their commit (set_alone).
  *
  * No timer stands between an END that has arrived and its commit. The timers are for: figures (200 ms), hints to the
  * consumer group (1 s), the position after transactions that have nothing for this target (1 s), a look for new
- * partitions while an event is missing (5 s), and the offsets of an idle agent (1 min; else retention would overtake
+ * partitions while an event is missing (5 s) and for what retention removed (40 s), and the offsets of an idle agent (1 min; else retention would overtake
  * them).
  *
  * The registry, the decoder, the map and the knowledge of topics outlive a try: table shapes belong to the decoder, and
@@ -49,6 +49,9 @@
 #define OFFSETS_EACH 64            /* up to so many partitions, the offsets go with each commit */
 #define TIDY_US (60 * SECOND)
 #define STALL_US SECOND            /* an END waits for its events: worth a line */
+#define STALL_AGAIN_US (60 * SECOND) /* and another */
+/* Then it is asked whether they were removed. Events may be late by what a slow replica holds up (30 s by default). */
+#define LOST_US (40 * SECOND)
 #define REFRESH_US (5 * SECOND)
 #define STOP_GRACE_US (5 * SECOND) /* for the target to answer when the agent is to stop */
 #define GROUP_AGE_US (SECOND / 20)
@@ -69,6 +72,7 @@ struct attempt {
 	uint64_t stalled_commit, stalled_rows; /* what stalled_us is about */
 	bool unhinted;
 	bool warned; /* of this stall */
+	int64_t warned_us, lost_us;
 	bool beat_pending;
 	uint64_t beat_lsn;
 	uint64_t duplicates, bytes; /* already in the figures */
@@ -87,6 +91,7 @@ struct pipeline {
 	char group_id[160];
 	struct agent_figures figures;
 	uint64_t row_wise_until; /* sink.h */
+	uint64_t alone; /* commit position of a transaction that stalled in the middle: it shares no group with those before */
 	struct attempt now;
 };
 
@@ -266,6 +271,7 @@ static int open_consume(struct pipeline *line, struct error *err)
 		.memory = (size_t)line->settings->fetch_memory,
 		.decoder = line->decoder,
 		.topics = line->topics,
+		.applied = pos->found ? pos->commit : 0,
 		.context = line,
 		.selected = is_selected,
 		.shape = check_shape,
@@ -438,6 +444,8 @@ static int take_begin(struct pipeline *line, const struct order_item *item, stru
 			item->txn->id);
 	if (failpoint_reach(FP_APPLY_END, err) < 0)
 		return -1;
+	if (item->txn->commit == line->alone && line->now.group.open && commit(line, false, err) < 0)
+		return -1;
 	return group_begin(&line->now.group, item->events, err);
 }
 
@@ -489,8 +497,21 @@ static int take_items(struct pipeline *line, struct error *err)
 	return 1;
 }
 
-/* An END is there and its events are not: late, or in a partition that is not read. */
-static void tend_stall(struct pipeline *line, int64_t now_us)
+/*
+ * A transaction that stalled in its middle holds back the whole ones before it in its group. Only a roll-back takes it
+ * out: the next try commits those first, and then waits as well, but alone.
+ */
+static void set_alone(struct pipeline *line, uint64_t commit)
+{
+	line->alone = commit;
+	line->now.again = true;
+	log_info("rolling back, to commit the %zu transactions before that one first", line->now.group.count);
+}
+
+/*
+ * An END is there and its events are not: late, in a partition that is not read, or removed. -1: removed (ERROR_GAP).
+ */
+static int tend_stall(struct pipeline *line, int64_t now_us, struct error *err)
 {
 	struct attempt *now = &line->now;
 	const struct transaction *txn = NULL;
@@ -502,19 +523,35 @@ static void tend_stall(struct pipeline *line, int64_t now_us)
 		now->stalled_commit = stalled ? txn->commit : 0;
 		now->stalled_rows = now->group.rows;
 		now->warned = false;
+		now->lost_us = now_us;
 	}
-	if (stalled && !now->warned && now_us - now->stalled_us >= STALL_US) {
-		log_warning("transaction %s waits for an event of %s", txn->id, collection);
+	if (stalled && now_us - now->stalled_us >= STALL_US &&
+		(!now->warned || now_us - now->warned_us >= STALL_AGAIN_US)) {
+		log_warning("transaction %s waits for an event of %s since %" PRId64 " s", txn->id, collection,
+			(now_us - now->stalled_us) / SECOND);
 		now->warned = true;
+		now->warned_us = now_us;
+		if (order_is_inside(now->order) && now->group.count > 0)
+			set_alone(line, txn->commit);
 	}
 	if ((now->warned || !consume_has_heartbeat(now->con)) && now_us - now->refreshed_us >= REFRESH_US) {
-		struct error err = ERROR_INIT;
+		struct error ignored = ERROR_INIT;
 
 		/* A broker that does not answer is noticed by the consumer. */
-		if (consume_refresh(now->con, &err) < 0)
-			log_debug("no look at the partitions: %s", err.text);
+		if (consume_refresh(now->con, &ignored) < 0)
+			log_debug("no look at the partitions: %s", ignored.text);
 		now->refreshed_us = now_us;
 	}
+	if (stalled && now_us - now->lost_us >= LOST_US) {
+		now->lost_us = now_us;
+		if (consume_check_lost(now->con, collection, err) < 0) {
+			if (err->class == ERROR_GAP)
+				return error_prefix(err, "transaction %s", txn->id);
+			log_debug("no look at what was removed: %s", err->text);
+			error_clear(err);
+		}
+	}
+	return 0;
 }
 
 /* What is due by the clock. */
@@ -540,7 +577,8 @@ static int settle(struct pipeline *line, int64_t now_us, struct error *err)
 {
 	struct attempt *now = &line->now;
 
-	tend_stall(line, now_us);
+	if (tend_stall(line, now_us, err) < 0)
+		return -1;
 	if (order_is_inside(now->order))
 		return 0;
 	if (now->group.open)
@@ -612,6 +650,8 @@ static int stream(struct pipeline *line, struct error *err)
 		if (rc == 0 && !now->again && wait_for_more(line, err) < 0)
 			return -1;
 	}
+	if (consume_is_stale(now->con))
+		log_info("topics or partitions have changed, reading them anew");
 	if (!order_is_inside(now->order) && now->group.dirty)
 		return commit(line, true, err);
 	return 0;
@@ -665,8 +705,6 @@ int pipeline_run(void *context, struct error *err)
 	do {
 		error_clear(err);
 		rc = attempt(line, err);
-		if (rc == 0 && line->now.again)
-			log_info("topics or partitions have changed, reading them anew");
 	} while (rc == 0 && line->now.again && agent_want() == AGENT_WANT_RUN);
 	if (rc < 0 && err->class == ERROR_RETRY)
 		line->figures.retries++;

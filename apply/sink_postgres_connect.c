@@ -190,7 +190,10 @@ const char *connect_session(const struct sink_options *options, char *sql)
 		{ "lc_monetary", "C" }, { "array_nulls", "on" }, { "synchronous_commit", "off" },
 		{ "statement_timeout", "0" }, { "idle_in_transaction_session_timeout", "0" },
 		{ "default_transaction_isolation", "read committed" }, { "default_transaction_deferrable", "off" },
-		{ "plan_cache_mode", "force_generic_plan" }, { "enable_seqscan", "off" }, { "jit", "off" } };
+		{ "plan_cache_mode", "force_generic_plan" }, { "enable_seqscan", "off" }, { "jit", "off" },
+		/* The server's side of what connect_open() sets on ours: it holds the lock that a stand-by waits for. */
+		{ "tcp_keepalives_idle", "10" }, { "tcp_keepalives_interval", "5" }, { "tcp_keepalives_count", "4" },
+		{ "tcp_user_timeout", "30000" } };
 	int len =
 		snprintf(sql, CONNECT_SESSION_MAX, "SELECT pg_catalog.set_config('lock_timeout','%" PRId64 "ms',false)",
 			(options->lock_timeout_us + 999) / 1000);

@@ -52,7 +52,10 @@ const char shape_query[] =
 	"  JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr"
 	"  JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace) AS equals,"
 	" EXISTS (SELECT FROM pg_catalog.pg_constraint f"
-	"  WHERE f.conrelid = rel.oid AND f.contype = 'f' AND f.confdeltype = 'c') AS cascades "
+	"  WHERE f.conrelid = rel.oid AND f.contype = 'f' AND f.confdeltype = 'c') AS cascades,"
+	" EXISTS (SELECT FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_attribute k"
+	"  ON k.attrelid = rel.oid AND k.attnum = ANY (f.conkey) AND k.attname = ANY ($3::text[])"
+	"  WHERE f.conrelid = rel.oid AND f.contype = 'f' AND f.confupdtype = 'c') AS key_cascades "
 	"FROM rel JOIN pg_catalog.pg_attribute a ON a.attrelid = rel.oid JOIN base b ON b.num = a.attnum"
 	" JOIN pg_catalog.pg_type t ON t.oid = b.typ AND t.typtype <> 'd'"
 	" LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 AND t.typcategory = 'A' "
@@ -72,7 +75,8 @@ enum {
 	Q_GENERATED,
 	Q_NEEDED,
 	Q_EQUALS,
-	Q_CASCADES
+	Q_CASCADES,
+	Q_KEY_CASCADES
 };
 
 const char shape_enum_query[] =
@@ -522,6 +526,7 @@ int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct
 	if (shape_names(shape, mapping, err) < 0 || check_table(shape, mapping, answer, err) < 0)
 		goto fail;
 	shape->cascades = is_true(answer, 0, Q_CASCADES);
+	shape->key_cascades = is_true(answer, 0, Q_KEY_CASCADES);
 	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
 	if (shape->columns == NULL) {
 		(void)error_set(err, ERROR_RETRY, "memory is short");
@@ -579,19 +584,33 @@ void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *
 	}
 }
 
+/* The key is that of parameters n + 1 ...; but a column of `set` (NULL: none) has its new value. */
+static void put_key(
+	const struct shape *shape, size_t n, const struct shape_set *set, struct buf *sql, Oid *types)
+{
+	for (size_t k = 0; k < shape->key_count; k++) {
+		const struct shape_column *column = &shape->columns[shape->key[k]];
+		size_t param = n + k + 1;
+
+		if (types != NULL)
+			types[param - 1] = column->type;
+		if (set != NULL && shape_set_has(set, shape->key[k])) {
+			param = 0;
+			for (size_t i = 0; i <= shape->key[k]; i++)
+				param += shape_set_has(set, i) ? 1 : 0;
+		}
+		buf_append_str(sql, k > 0 ? " AND " : "");
+		pg_identifier(sql, column->name);
+		buf_printf(sql, " OPERATOR(%s) $%zu", column->equals, param);
+	}
+}
+
 /* WHERE ...; n: parameters so far. */
 static void put_identity(const struct shape *shape, size_t n, struct buf *sql, Oid *types)
 {
 	if (shape->key_count > 0) {
-		for (size_t k = 0; k < shape->key_count; k++) {
-			const struct shape_column *column = &shape->columns[shape->key[k]];
-
-			buf_append_str(sql, k > 0 ? " AND " : " WHERE ");
-			pg_identifier(sql, column->name);
-			if (types != NULL)
-				types[n] = column->type;
-			buf_printf(sql, " OPERATOR(%s) $%zu", column->equals, ++n);
-		}
+		buf_append_str(sql, " WHERE ");
+		put_key(shape, n, NULL, sql, types);
 		return;
 	}
 	buf_printf(sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM %s", shape->quoted);
@@ -607,6 +626,7 @@ static void put_identity(const struct shape *shape, size_t n, struct buf *sql, O
 
 void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types)
 {
+	bool moves = false;
 	size_t n = 0;
 
 	buf_printf(sql, "UPDATE %s SET ", shape->quoted);
@@ -619,8 +639,13 @@ void shape_update(const struct shape *shape, const struct shape_set *set, struct
 		if (types != NULL)
 			types[n] = shape->columns[i].type;
 		buf_printf(sql, "=$%zu", ++n);
+		moves = moves || shape->columns[i].key;
 	}
 	put_identity(shape, n, sql, types);
+	if (moves && shape->key_cascades) {
+		buf_append_str(sql, " OR ");
+		put_key(shape, n, set, sql, types);
+	}
 }
 
 void shape_delete(const struct shape *shape, struct buf *sql, Oid *types)

@@ -61,6 +61,8 @@ struct shape {
 	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
 	size_t key_count;
 	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
+	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */
+	bool key_cascades;
 	bool overriding;
 };
 
@@ -97,7 +99,7 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 /* ---- SQL, each with its parameters in the order of struct shape's columns ---- */
 /* INSERT of `rows` rows: all columns, row after row. Appends each parameter's type to types (NULL: do not). */
 void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *types);
-/* UPDATE: the columns of `set`, then the row's identity. */
+/* UPDATE: the columns of `set`, then the row's identity. With key_cascades a move of the key finds the row by either. */
 void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types);
 /* DELETE: the row's identity: the key columns, or without a key all columns. */
 void shape_delete(const struct shape *shape, struct buf *sql, Oid *types);

@@ -646,6 +646,15 @@ static int refuse(const struct input *in)
 	return error_set(err, ERROR_DATA, "unknown pgoutput message 0x%02x at %s", kind, lsn);
 }
 
+const struct table *pgoutput_peek(struct pgoutput_decoder *dec, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	if (len < 5 || (at[0] != 'I' && at[0] != 'U' && at[0] != 'D'))
+		return NULL;
+	return relation_find(dec, (uint32_t)at[1] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 8 | at[4]);
+}
+
 int pgoutput_decode(struct pgoutput_decoder *dec, const void *bytes, size_t len, uint64_t wal_start,
 	struct arena *arena, struct pgoutput_message *ret, struct error *err)
 {

@@ -115,6 +115,12 @@ void pgoutput_free(struct pgoutput_decoder *decoder);
 int pgoutput_decode(struct pgoutput_decoder *decoder, const void *bytes, size_t len, uint64_t wal_start,
 	struct arena *arena, struct pgoutput_message *ret, struct error *err);
 
+/*
+ * The table of a message that is one row's change, without decoding the row: so that tables which are left out cost
+ * nothing. NULL for every other message, and for one that pgoutput_decode() will refuse.
+ */
+const struct table *pgoutput_peek(struct pgoutput_decoder *decoder, const void *bytes, size_t len);
+
 /* Number of tables so far: all slots are below it. */
 size_t pgoutput_table_count(const struct pgoutput_decoder *decoder);
 

@@ -19,6 +19,7 @@
 
 #include "capture/produce_outbox.h"
 #include "capture/produce_topics.h"
+#include "capture/source.h"
 #include "lib/base/failpoint.h"
 
 /* END lists each table of the transaction; keys and headers stand beside the row. */
@@ -381,9 +382,7 @@ static int too_large(const struct produce *produce, size_t size, struct error *e
 {
 	error_set(err, ERROR_DATA, "the event has %zu bytes, more than the %zu that are carried", size,
 		produce->config.row_max);
-	return error_hint(err,
-		"leave the table out with table_exclude_list; if that stops with a gap, because other rows of this "
-		"transaction are in Kafka already, start anew with another topic_prefix and slot");
+	return error_hint(err, SOURCE_TOO_LARGE_HINT);
 }
 
 /* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */
@@ -403,9 +402,10 @@ static int add_event(struct produce *produce, struct produce_shape *shape, const
 		size_t at = produce->outbox.bytes.len;
 
 		if (encoder_change(shape->encoder, chg, produce->txn, produce->previous_commit, produce->now_us,
-			    &produce->outbox.bytes, err) < 0 ||
-			buf_check(&produce->outbox.bytes, "event", err) < 0)
+			    &produce->outbox.bytes, err) < 0)
 			return -1;
+		if (buf_check(&produce->outbox.bytes, "event", err) < 0)
+			return error_hint(err, SOURCE_TOO_LARGE_HINT);
 		if (key.len + produce->outbox.bytes.len - at > produce->config.row_max)
 			return too_large(produce, key.len + produce->outbox.bytes.len - at, err);
 		record = outbox_add(&produce->outbox, topic->handle, partition, produce->token);

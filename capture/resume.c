@@ -8,8 +8,9 @@
  *
  * The first, because the slot is told a position only after its record is durable; the second, because a position is
  * recorded only after the END is durable. "Last" is the newest by its position: an agent that was paused while another
- * took over may have put copies of old records behind it. If anything else is found, somebody moved the slot, set the source back, or
- * took records out of Kafka: going on would lose or mix events in silence, so each case is a stop with a name.
+ * took over may have put copies of old records behind it. If anything else is found, somebody moved the slot, set the
+ * source back, or took records out of Kafka: going on would lose or mix events in silence, so each case is a stop with
+ * a name.
  */
 #include "capture/resume.h"
 

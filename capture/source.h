@@ -16,6 +16,11 @@
 #include "lib/base/error.h"
 #include "lib/change/change.h"
 
+/* For a row that is more than the pipeline or the source can carry. */
+#define SOURCE_TOO_LARGE_HINT \
+	"leave the table out with table_exclude_list; if that stops with a gap, because other rows of this " \
+	"transaction are in Kafka already, start anew with another topic_prefix and slot"
+
 enum source_item_kind {
 	SOURCE_NOTHING,   /* nothing at hand: wait for the descriptors */
 	SOURCE_BEGIN,     /* txn is set */
@@ -28,7 +33,7 @@ enum source_item_kind {
 struct source_item {
 	enum source_item_kind kind;
 	const struct transaction *txn; /* valid from BEGIN until the next BEGIN */
-	struct change chg;             /* values live until the next call of next() */
+	struct change chg;             /* values live until the next call of next() or tend() */
 	int64_t source_us;
 	uint64_t lsn;
 };

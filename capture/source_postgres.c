@@ -42,6 +42,8 @@
 #define BEAT_LIMIT_US INT64_C(30000000)  /* for one heartbeat's statement */
 #define BEAT_RETRY_US INT64_C(1000000)   /* between two tries to connect anew */
 #define GOODBYE_US INT64_C(1000000)
+#define FRAME_LARGE (1 << 20)            /* given back before the next one comes */
+#define ROW_HUGE (24 << 20)              /* may be too much for us; smaller ones are not */
 #define FRAMES_A_CALL 256                /* that give nothing, before next() lets others have a turn */
 
 enum beat_state {
@@ -61,6 +63,7 @@ struct source {
 	struct catalogue catalogue;
 	struct arena arena; /* of the last frame */
 	char *frame;
+	int frame_len;
 	struct transaction txn;
 	bool open; /* between BEGIN and COMMIT */
 	const struct change *truncates; /* of a TRUNCATE that names several tables, the rest */
@@ -444,6 +447,7 @@ static int take_frame(struct source *src, int len, struct source_item *item, str
 {
 	const char *frame = src->frame;
 	struct pgoutput_message message;
+	const struct table *table;
 	uint64_t start, end;
 
 	if (len > 0 && frame[0] == 'k')
@@ -458,8 +462,19 @@ static int take_frame(struct source *src, int len, struct source_item *item, str
 	if (end > src->head)
 		src->head = end;
 	arena_reset(&src->arena);
-	if (pgoutput_decode(src->decoder, frame + 25, (size_t)len - 25, start, &src->arena, &message, err) < 0)
+	table = pgoutput_peek(src->decoder, frame + 25, (size_t)len - 25);
+	if (table != NULL) {
+		/* a table that is left out does no harm, whatever is in its rows */
+		int selected = is_selected(src, table, err);
+
+		if (selected <= 0)
+			return selected;
+	}
+	if (pgoutput_decode(src->decoder, frame + 25, (size_t)len - 25, start, &src->arena, &message, err) < 0) {
+		if (len > ROW_HUGE)
+			(void)error_hint(err, "the row is too large: " SOURCE_TOO_LARGE_HINT);
 		return -1;
+	}
 	return take_decoded(src, &message, item, err);
 }
 
@@ -506,6 +521,7 @@ static int read_frame(struct source *src, int *ret_len, struct error *err)
 
 		if (len > 0) {
 			src->heard = true;
+			src->frame_len = len;
 			*ret_len = len;
 			return 1;
 		}
@@ -553,6 +569,11 @@ static int postgres_tend(struct source *src, struct error *err)
 	int64_t now_us = clock_monotonic_us();
 
 	src->heard_us = now_us; /* we do not listen, so silence means nothing */
+	if (src->frame != NULL && src->frame_len >= FRAME_LARGE) {
+		/* Kafka takes nothing more for a while, and this row is records already */
+		PQfreemem(src->frame);
+		src->frame = NULL;
+	}
 	if (src->streaming && PQflush(src->replication) < 0)
 		return lost(src, err);
 	return do_duties(src, now_us, err);

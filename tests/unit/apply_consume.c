@@ -14,7 +14,8 @@
 #include "apply/consume.h"
 
 /*
- * ---- Kafka, as far as consume uses it. A value is one letter: the table's name for an event; NULL is a tombstone ----
+ * ---- Kafka, as far as consume uses it. A value is a letter: the table's name for an event, and a digit: the commit
+ * position, 8 without; NULL is a tombstone ----
  */
 #define TOPICS 16
 #define RECORDS 16
@@ -207,7 +208,10 @@ int kafka_reader_tail(struct kafka_reader *reader, const char *topic, int partit
 }
 
 /* ---- the codec ---- */
-static struct table tables[2] = { { .schema = "public", .name = "a" }, { .schema = "public", .name = "b\xc3\xa4" } };
+/* "A" is a later shape of a. */
+static const char letters[] = "abA";
+static struct table tables[3] = { { .schema = "public", .name = "a" }, { .schema = "public", .name = "b\xc3\xa4" },
+	{ .schema = "public", .name = "a", .slot = 1 } };
 
 int codec_topic_name(const char *prefix, const struct table *table, struct buf *out, struct error *err)
 {
@@ -220,9 +224,12 @@ int codec_topic_name(const char *prefix, const struct table *table, struct buf *
 int decoder_event(struct decoder *decoder, const void *event_key, size_t key_len, const void *value, size_t value_len,
 	struct arena *arena, struct event *ret_event, struct error *err)
 {
-	for (int i = 0; i < 2; i++)
-		if (*(const char *)value == tables[i].name[0]) {
-			*ret_event = (struct event){ .transaction_id = "1:8", .commit = 8,
+	const char *text = value;
+
+	for (int i = 0; i < 3; i++)
+		if (text[0] == letters[i]) {
+			*ret_event = (struct event){ .transaction_id = "1:8",
+				.commit = text[1] != '\0' ? (uint64_t)(text[1] - '0') : 8,
 				.change = { .op = CHANGE_INSERT, .table = &tables[i] } };
 			return 0;
 		}
@@ -263,7 +270,8 @@ static bool is_selected(void *context, const char *collection)
 
 static int note_shape(void *context, const struct table *table, struct error *err)
 {
-	(void)snprintf(shapes + strlen(shapes), sizeof shapes - strlen(shapes), "%s ", table->name);
+	(void)snprintf(shapes + strlen(shapes), sizeof shapes - strlen(shapes), table->slot > 0 ? "new %s " : "%s ",
+		table->name);
 	return 0;
 }
 
@@ -400,21 +408,110 @@ static void reading_begins_at_the_stored_offset(void **state)
 
 static void an_offset_out_of_range_is_a_gap(void **state)
 {
-	struct fake_topic *topic = add_topic("crm.public.a", 1);
+	struct fake_topic *topic = add_topic("crm.public.a", 1), *marks = fake_topic("crm.transaction");
 	struct consume *con;
 	struct error err = ERROR_INIT;
+
+	for (int i = 0; i < 6; i++) {
+		add_record(topic, 0, "a");
+		add_record(marks, 0, "E");
+	}
+	assert_int_equal(consume_open(&options, "crm.public.a 0 7\n", &con, &err), -1);
+	assert_int_equal(err.class, ERROR_GAP);
+	consume_close(opened("crm.public.a 0 6\n"));
+	marks->low = 4;
+	assert_int_equal(consume_open(&options, "crm.transaction 0 3\n", &con, &err), -1);
+	assert_int_equal(err.class, ERROR_GAP);
+	assert_string_equal(err.text,
+		"crm.transaction[0]: the target has applied everything before offset 3, but the partition now holds "
+				      "offsets 4 to 7");
+}
+
+/* What retention took may be of transactions applied long ago. */
+static void events_removed_before_the_stored_offset_was_read_are_no_gap(void **state)
+{
+	struct fake_topic *topic = add_topic("crm.public.a", 1);
+	struct consume *con;
 
 	for (int i = 0; i < 6; i++)
 		add_record(topic, 0, "a");
 	topic->low = 4;
-	assert_int_equal(consume_open(&options, "crm.public.a 0 3\n", &con, &err), -1);
-	assert_int_equal(err.class, ERROR_GAP);
-	assert_string_equal(err.text,
-		"crm.public.a[0]: the target has applied everything before offset 3, but the partition now holds "
-				      "offsets 4 to 6");
-	assert_int_equal(consume_open(&options, "crm.public.a 0 7\n", &con, &err), -1);
-	assert_int_equal(err.class, ERROR_GAP);
-	consume_close(opened("crm.public.a 0 6\n"));
+	con = opened("crm.transaction 0 1\ncrm.public.a 0 3\n");
+	assert_offsets(con, "crm.transaction 0 1\ncrm.public.a 0 4\n");
+	consume_close(con);
+}
+
+static int take(const struct consume *con, int handle)
+{
+	const struct order_heads *heads = consume_heads(con);
+	const struct order_head *head;
+	int rc = heads->peek(heads->context, handle, &head, NULL);
+
+	if (rc > 0)
+		heads->pop(heads->context, handle);
+	return rc;
+}
+
+static void an_awaited_event_that_was_removed_is_a_gap(void **state)
+{
+	static const char *const offsets[] = { NULL, "crm.transaction 0 1\ncrm.public.a 0 2\n" };
+	struct fake_topic *topic = add_topic("crm.public.a", 1);
+	struct error err = ERROR_INIT;
+	struct consume *con;
+
+	for (int i = 0; i < 4; i++)
+		add_record(topic, 0, "a");
+	for (int i = 0; i < 2; i++) {
+		topic->low = 4;
+		con = opened(offsets[i]);
+		assert_int_equal(consume_check_lost(con, "public.a", &err), -1);
+		assert_int_equal(err.class, ERROR_GAP);
+		assert_string_equal(err.text, i == 0 ?
+			"an event of public.a is awaited, but all that is left in its topic was read, and from "
+			"crm.public.a[0] offsets 0 to 3 were removed unread" :
+			"an event of public.a is awaited, but all that is left in its topic was read, and from "
+			"crm.public.a[0] offsets 2 to 3 were removed unread");
+		consume_close(con);
+		topic->low = 3; /* a record is left: it must be read first, and then what was before it is older */
+		con = opened(offsets[i]);
+		assert_int_equal(consume_check_lost(con, "public.a", &err), 0);
+		assert_int_equal(take(con, 2), 1);
+		assert_int_equal(consume_check_lost(con, "public.a", &err), 0);
+		topic->low = 4; /* the one that was read is removed as well */
+		assert_int_equal(consume_check_lost(con, "public.a", &err), 0);
+		consume_close(con);
+	}
+	topic->low = 4;
+	con = opened("crm.transaction 0 1\ncrm.public.a 0 4\n"); /* nothing is missing, it is late */
+	assert_int_equal(consume_check_lost(con, "public.a", &err), 0);
+	consume_close(con);
+}
+
+static void the_newest_shape_of_all_partitions_counts(void **state)
+{
+	struct fake_topic *topic = add_topic("crm.public.a", 2);
+
+	add_record(topic, 0, "a3");
+	add_record(topic, 1, "A5");
+	consume_close(opened(NULL));
+	assert_string_equal(shapes, "new a ");
+	assert_int_equal(tails, 2);
+}
+
+static void a_new_partition_is_looked_for_before_a_gap_is_named(void **state)
+{
+	struct fake_topic *topic = add_topic("crm.public.a", 1);
+	struct consume *con = opened(NULL);
+	const struct order_heads *heads = consume_heads(con);
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(heads->confirm(heads->context, "public.a", &err), 0);
+	assert_false(consume_is_stale(con));
+	topic->partitions = 2;
+	assert_int_equal(heads->confirm(heads->context, "public.a", &err), -1);
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_true(consume_is_stale(con));
+	consume_close(con);
 }
 
 static void a_new_topic_makes_it_stale_once(void **state)
@@ -490,6 +587,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_topic_is_looked_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reading_begins_at_the_stored_offset, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_offset_out_of_range_is_a_gap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			events_removed_before_the_stored_offset_was_read_are_no_gap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_awaited_event_that_was_removed_is_a_gap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_newest_shape_of_all_partitions_counts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_new_partition_is_looked_for_before_a_gap_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_new_topic_makes_it_stale_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(new_partitions_are_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_can_not_be_decoded_is_named, set_up, tear_down),

@@ -358,6 +358,20 @@ static void errors_are_classed_by_sqlstate(void **state)
 	assert_string_equal(sqlstate, "");
 }
 
+/* A stand-by takes over when the server has noticed that the other agent's host is gone, not hours later. */
+static void the_session_watches_its_peer(void **state)
+{
+	const struct sink_options options = { .lock_timeout_us = 0 };
+	char sql[CONNECT_SESSION_MAX];
+
+	(void)connect_session(&options, sql);
+	assert_true(strlen(sql) < sizeof sql - 1);
+	assert_non_null(strstr(sql, "set_config('tcp_keepalives_idle','10',false)"));
+	assert_non_null(strstr(sql, "set_config('tcp_keepalives_interval','5',false)"));
+	assert_non_null(strstr(sql, "set_config('tcp_keepalives_count','4',false)"));
+	assert_non_null(strstr(sql, "set_config('tcp_user_timeout','30000',false)"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_target_type_holds_the_sources_or_is_refused),
 		cmocka_unit_test(names_are_quoted_and_operators_qualified),
 		cmocka_unit_test(errors_are_classed_by_sqlstate),
+		cmocka_unit_test(the_session_watches_its_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <libpq-fe.h>
@@ -537,6 +538,131 @@ static void a_refused_row_is_named(void **state)
 	finish(&f);
 }
 
+/* The server does not know that a row must be there: nothing may be durable when it is not. */
+static void a_row_that_is_not_there_takes_all_back(void **state)
+{
+	struct fixture f;
+	struct value gone[] = { INT(7), TEXT("y") }, key[] = { INT(8), NOTHING };
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	prepare(&f);
+	begin(&f, 100);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "before"));
+	must(&f, commit(&f));
+	for (int i = 0; i < 2; i++) {
+		begin(&f, 200);
+		must(&f, ops->begin(f.sink, &f.err));
+		must(&f, insert(&f, 2, "in the same"));
+		if (i == 0)
+			must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+		else
+			must(&f, change(&f, CHANGE_DELETE, key, NULL, NULL));
+		refused(&f, commit(&f), ERROR_DATA, i == 0 ?
+			"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:200, key (id=7): no "
+			"row with that key at the target" :
+			"target refused a delete from t.t at 0/16B3748 event 2 of transaction 751:200, key (id=8): no "
+			"row with that key at the target");
+		ops->abort(f.sink);
+		expect("SELECT transaction_id FROM tailrace.position", "751:100");
+		expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
+	}
+	/* Rows that a trigger drops. */
+	run("CREATE FUNCTION t.drop_it() RETURNS trigger LANGUAGE plpgsql AS"
+	    " 'BEGIN IF NEW.id = 5 THEN RETURN NULL; END IF; RETURN NEW; END'");
+	run("CREATE TRIGGER d BEFORE INSERT ON t.t FOR EACH ROW EXECUTE FUNCTION t.drop_it()");
+	begin(&f, 300);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 4, "a"));
+	must(&f, insert(&f, 5, "b"));
+	assert_int_equal(commit(&f), -1);
+	assert_int_equal(f.err.class, ERROR_RETRY);
+	assert_true(row_wise_until == 300);
+	ops->abort(f.sink);
+	expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
+	begin(&f, 300);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 4, "a"));
+	must(&f, insert(&f, 5, "b"));
+	assert_int_equal(commit(&f), -1);
+	assert_int_equal(f.err.class, ERROR_DATA);
+	assert_non_null(strstr(f.err.text, "id=5"));
+	ops->abort(f.sink);
+	expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	run("DROP TRIGGER d ON t.t; INSERT INTO t.t VALUES (7, 'x')");
+	begin(&f, 300);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 5, "b"));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+	must(&f, commit(&f));
+	expect("SELECT transaction_id FROM tailrace.position", "751:300");
+	expect("SELECT string_agg(id::text || v, ',' ORDER BY id) FROM t.t", "1before,5b,7y");
+	finish(&f);
+}
+
+/* The source's UPDATE t SET place = place + 1 comes row by row. */
+static void deferrable_constraints_are_checked_at_the_commit(void **state)
+{
+	struct fixture f;
+	struct value one[] = { INT(1), TEXT("2") }, two[] = { INT(2), TEXT("3") };
+
+	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text UNIQUE DEFERRABLE)");
+	prepare(&f);
+	run("INSERT INTO t.t VALUES (1, '1'), (2, '2')");
+	begin(&f, 100);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, one, NULL));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, two, NULL));
+	must(&f, commit(&f));
+	expect("SELECT string_agg(v, ',' ORDER BY id) FROM t.t", "2,3");
+	begin(&f, 200);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 3, "3"));
+	assert_int_equal(commit(&f), -1);
+	assert_int_equal(f.err.class, ERROR_DATA);
+	ops->abort(f.sink);
+	expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	finish(&f);
+}
+
+/* The parent's move has moved the child at the target already, or has not (no foreign key at the source's own child). */
+static void a_cascade_may_have_moved_the_key_before(void **state)
+{
+	static const struct column columns[] = {
+		{ .name = "o", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
+		{ .name = "n", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
+		{ .name = "v", .type = COLUMN_STRING, .source_type = "text" }
+	};
+	struct value old_key[] = { INT(1), INT(7), NOTHING }, moved[] = { INT(2), INT(7), TEXT("x") };
+	struct fixture f;
+
+	start(&f, "CREATE TABLE t.o (id int PRIMARY KEY);"
+		  " CREATE TABLE t.l (o int REFERENCES t.o ON UPDATE CASCADE, n int, v text, PRIMARY KEY (o, n))");
+	fixture_table(&f, "l", columns, 3);
+	prepare(&f);
+	run("INSERT INTO t.o VALUES (1); INSERT INTO t.l VALUES (1, 7, 'a'), (1, 8, 'b')");
+	run("UPDATE t.o SET id = 2");
+	begin(&f, 100);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	must(&f, commit(&f));
+	expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (2,8,b)");
+	run("INSERT INTO t.o VALUES (1); UPDATE t.l SET o = 1, v = 'back'");
+	begin(&f, 200);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	must(&f, commit(&f));
+	expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (1,8,back)");
+	old_key[1].i = moved[1].i = 9; /* neither */
+	begin(&f, 300);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	assert_int_equal(commit(&f), -1);
+	assert_int_equal(f.err.class, ERROR_DATA);
+	finish(&f);
+}
+
 static void an_error_in_a_long_transaction_is_seen_before_its_end(void **state)
 {
 	struct fixture f;
@@ -687,6 +813,16 @@ static void the_session_is_ours(void **state)
 	memset(&f, 0, sizeof f);
 	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
 	run("ALTER DATABASE postgres RESET ALL");
+	run("ALTER DATABASE postgres SET idle_session_timeout = '200ms'"); /* from PostgreSQL 14 on */
+	finish(&f);
+	open_sink(&f);
+	run("ALTER DATABASE postgres RESET ALL");
+	prepare(&f);
+	(void)usleep(400000);
+	begin(&f, 100);
+	must(&f, ops->begin(f.sink, &f.err));
+	must(&f, insert(&f, 1, "still there"));
+	must(&f, commit(&f));
 	expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'",
 		"tailrace-apply crm");
 	finish(&f);
@@ -949,6 +1085,9 @@ int main(void)
 		cmocka_unit_test(rows_without_a_key_are_found_whole),
 		cmocka_unit_test(truncates_that_belong_together_are_one),
 		cmocka_unit_test(a_refused_row_is_named),
+		cmocka_unit_test(a_row_that_is_not_there_takes_all_back),
+		cmocka_unit_test(deferrable_constraints_are_checked_at_the_commit),
+		cmocka_unit_test(a_cascade_may_have_moved_the_key_before),
 		cmocka_unit_test(an_error_in_a_long_transaction_is_seen_before_its_end),
 		cmocka_unit_test(waits_for_locks_end_in_a_retry),
 		cmocka_unit_test(a_deadlock_is_a_retry),

@@ -370,6 +370,38 @@ static void test_many_relations(void **state)
 	}
 }
 
+/* Also of a row that cannot be decoded: who leaves the table out need not know. */
+static void test_peek(void **state)
+{
+	relation_frame(16500, "one", 'd');
+	assert_null(pgoutput_peek(decoder, frame.data, frame.len));
+	assert_true(decode_well().relation.fresh);
+	row_frame('D', 16500);
+	assert_string_equal(pgoutput_peek(decoder, frame.data, frame.len)->name, "one");
+	assert_null(pgoutput_peek(decoder, frame.data, 4));
+	row_frame('I', 16501);
+	assert_null(pgoutput_peek(decoder, frame.data, frame.len));
+	start_frame('B');
+	put_int(16500, 4);
+	assert_null(pgoutput_peek(decoder, frame.data, frame.len));
+}
+
+/* A new decoder has room again, so the agent's next try goes on. */
+static void test_too_many_relations(void **state)
+{
+	struct pgoutput_message message;
+
+	int decoded = 0;
+
+	for (int i = 0; i <= PGOUTPUT_TABLES_MAX && decoded == 0; i++) {
+		relation_frame(16500, i % 2 == 0 ? "one" : "other", 'd');
+		decoded = decode(&message);
+	}
+	assert_int_equal(decoded, -1);
+	assert_non_null(strstr(err.text, "more than 100000 shapes"));
+	assert_int_equal(err.class, ERROR_RETRY);
+}
+
 static void enum_relation_frame(uint32_t type)
 {
 	start_frame('R');
@@ -613,6 +645,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_relation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_relations, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peek, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_relations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_types, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_insert, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_update, setup, teardown),

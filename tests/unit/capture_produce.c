@@ -101,6 +101,8 @@ static const struct column columns[] = {
 static const size_t key[] = { 0 };
 static const struct table keyed = { "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1 };
 
+static const struct table unkeyed = { "public", "n", columns, 2, NULL, 0, IDENTITY_FULL, 2, 1 };
+
 struct scene {
 	struct kafka_admin *admin;
 	struct kafka_producer *producer;
@@ -475,6 +477,25 @@ static void a_row_that_is_too_large_is_named(void **state)
 	scene_close(&scene);
 }
 
+/* So large that not even the outbox takes it. */
+static void a_huge_row_is_named(void **state)
+{
+	size_t len = PRODUCE_ROW_MAX * 2;
+	char *huge = malloc(len + 1);
+	struct scene scene;
+
+	assert_non_null(huge);
+	memset(huge, 'x', len);
+	huge[len] = '\0';
+	scene_open(&scene, &nothing_known);
+	assert_int_equal(give(&scene, CHANGE_UPDATE, &unkeyed, huge, huge), -1);
+	assert_int_equal(scene.err.class, ERROR_DATA);
+	assert_non_null(strstr(scene.err.text, "table public.n"));
+	assert_non_null(strstr(scene.err.hint, "table_exclude_list"));
+	scene_close(&scene);
+	free(huge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +514,7 @@ int main(void)
 		cmocka_unit_test(two_tables_with_one_topic_are_refused),
 		cmocka_unit_test(topics_are_made_ahead_of_their_first_event),
 		cmocka_unit_test(a_row_that_is_too_large_is_named),
+		cmocka_unit_test(a_huge_row_is_named),
 	};
 
 	return cmocka_run_group_tests_name("capture_produce", tests, NULL, NULL);

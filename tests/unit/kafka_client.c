@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "lib/kafka/client.h"
 #include "tests/unit/kafka_mock.h"
 
 #define PARTITIONS 3
@@ -149,7 +150,7 @@ static void push_sends_what_would_linger(void **state)
 	struct error err = ERROR_INIT;
 
 	kafka_mock_topic(&mock, "push", 1);
-	producer = producer_with("linger.ms=60000", &reports, "push", &topic);
+	producer = producer_with("linger.ms=20000", &reports, "push", &topic);
 	/* the first record also waits for the connection and the producer's id */
 	for (int i = 0; i < 200 && reports.count == 0; i++) {
 		if (i == 0)
@@ -498,6 +499,32 @@ static void tombstones_do_not_hide_the_last_value(void **state)
 	assert_string_equal(values, "- - last ");
 }
 
+/* Retention takes the beginning of a range between asking for it and reading it: the next try asks again. */
+static void a_range_that_went_meanwhile_is_tried_again(void **state)
+{
+	struct seen seen = { .count = 0 };
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "went", 1);
+	kafka_mock_put(&mock, "went", 0, "k", "v");
+	rd_kafka_mock_push_request_errors(mock.cluster, 1 /* Fetch */, 1, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(kafka_tail(&mock.config, "went", 0, 3, note_message, &seen, &err), -1);
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_int_equal(kafka_tail(&mock.config, "went", 0, 3, note_message, &seen, &err), 0);
+	assert_int_equal(seen.count, 1);
+}
+
+/* Brokers that are coming up are counted later: it is not the configuration that is wrong. */
+static void too_few_brokers_are_waited_for(void **state)
+{
+	struct client client = { .rk = NULL };
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(client_error(&client, RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, NULL, &err, "topic"), -1);
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_non_null(strstr(err.hint, "replication_factor"));
+}
+
 static void all_records_are_read_to_the_end(void **state)
 {
 	struct seen seen = { .count = 0 };
@@ -581,6 +608,8 @@ int main(void)
 		cmocka_unit_test(hints_follow_each_other),
 		cmocka_unit_test(the_tail_is_read_newest_first),
 		cmocka_unit_test(tombstones_do_not_hide_the_last_value),
+		cmocka_unit_test(a_range_that_went_meanwhile_is_tried_again),
+		cmocka_unit_test(too_few_brokers_are_waited_for),
 		cmocka_unit_test(all_records_are_read_to_the_end),
 		cmocka_unit_test(topics_are_found_by_prefix),
 	};
