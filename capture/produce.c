@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/limits.h"
 #include "capture/produce_outbox.h"
 #include "capture/produce_topics.h"
-#include "capture/source.h"
 #include "lib/base/failpoint.h"
 
 /* END lists each table of the transaction; keys and headers stand beside the row. */
@@ -382,7 +382,7 @@ static int too_large(const struct produce *produce, size_t size, struct error *e
 {
 	error_set(err, ERROR_DATA, "the event has %zu bytes, more than the %zu that are carried", size,
 		produce->config.row_max);
-	return error_hint(err, SOURCE_TOO_LARGE_HINT);
+	return error_hint(err, LIMITS_TOO_LARGE_HINT);
 }
 
 /* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */
@@ -405,7 +405,7 @@ static int add_event(struct produce *produce, struct produce_shape *shape, const
 			    &produce->outbox.bytes, err) < 0)
 			return -1;
 		if (buf_check(&produce->outbox.bytes, "event", err) < 0)
-			return error_hint(err, SOURCE_TOO_LARGE_HINT);
+			return error_hint(err, LIMITS_TOO_LARGE_HINT);
 		if (key.len + produce->outbox.bytes.len - at > produce->config.row_max)
 			return too_large(produce, key.len + produce->outbox.bytes.len - at, err);
 		record = outbox_add(&produce->outbox, topic->handle, partition, produce->token);

@@ -16,11 +16,6 @@
 #include "lib/base/error.h"
 #include "lib/change/change.h"
 
-/* For a row that is more than the pipeline or the source can carry. */
-#define SOURCE_TOO_LARGE_HINT \
-	"leave the table out with table_exclude_list; if that stops with a gap, because other rows of this " \
-	"transaction are in Kafka already, start anew with another topic_prefix and slot"
-
 enum source_item_kind {
 	SOURCE_NOTHING,   /* nothing at hand: wait for the descriptors */
 	SOURCE_BEGIN,     /* txn is set */

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/limits.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -472,7 +473,7 @@ static int take_frame(struct source *src, int len, struct source_item *item, str
 	}
 	if (pgoutput_decode(src->decoder, frame + 25, (size_t)len - 25, start, &src->arena, &message, err) < 0) {
 		if (len > ROW_HUGE)
-			(void)error_hint(err, "the row is too large: " SOURCE_TOO_LARGE_HINT);
+			(void)error_hint(err, "the row is too large: " LIMITS_TOO_LARGE_HINT);
 		return -1;
 	}
 	return take_decoded(src, &message, item, err);
