@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/look.h"
 #include "tests/unit/fake_schemas.h"
 
 #define ARENA_MAX ((size_t)4 << 20)
@@ -86,37 +87,15 @@ static void make_schemas(void)
 		abort();
 }
 
-/* Reads all that a value points to. */
-static uint64_t look_at(const struct value *value)
-{
-	uint64_t sum = value->kind;
-
-	switch (value->kind) {
-	case VALUE_TEXT:
-	case VALUE_BYTES:
-	case VALUE_EXACT:
-		for (size_t i = 0; i < value->text.len; i++)
-			sum = sum * 31 + (unsigned char)value->text.ptr[i];
-		break;
-	case VALUE_ARRAY:
-		for (size_t i = 0; i < value->array.count; i++)
-			sum = sum * 31 + look_at(&value->array.items[i]);
-		break;
-	default:
-		break;
-	}
-	return sum;
-}
-
 static uint64_t look_at_event(const struct event *event)
 {
 	const struct change *chg = &event->change;
 	uint64_t sum = strlen(event->transaction_id) + strlen(chg->table->name);
 
 	for (size_t i = 0; chg->before != NULL && i < chg->table->column_count; i++)
-		sum += look_at(&chg->before[i]);
+		sum += fuzz_look_at(&chg->before[i]);
 	for (size_t i = 0; chg->after != NULL && i < chg->table->column_count; i++)
-		sum += look_at(&chg->after[i]);
+		sum += fuzz_look_at(&chg->after[i]);
 	return sum;
 }
 

@@ -11,6 +11,7 @@
 
 #include "capture/decode_pgoutput.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/look.h"
 
 #define ARENA_MAX ((size_t)4 << 20)
 
@@ -50,34 +51,12 @@ static int answer_key(void *context, uint32_t relation, const char *schema, cons
 	return 0;
 }
 
-/* Reads all that a value points to. */
-static uint64_t look_at(const struct value *value)
-{
-	uint64_t sum = value->kind;
-
-	switch (value->kind) {
-	case VALUE_TEXT:
-	case VALUE_BYTES:
-	case VALUE_EXACT:
-		for (size_t i = 0; i < value->text.len; i++)
-			sum = sum * 31 + (unsigned char)value->text.ptr[i];
-		break;
-	case VALUE_ARRAY:
-		for (size_t i = 0; i < value->array.count; i++)
-			sum = sum * 31 + look_at(&value->array.items[i]);
-		break;
-	default:
-		break;
-	}
-	return sum;
-}
-
 static uint64_t look_at_row(const struct table *table, const struct value *row)
 {
 	uint64_t sum = strlen(table->name);
 
 	for (size_t i = 0; row != NULL && i < table->column_count; i++)
-		sum += look_at(&row[i]);
+		sum += fuzz_look_at(&row[i]);
 	return sum;
 }
 

@@ -15,24 +15,8 @@
 #include "apply/sink_postgres_queue.h"
 #include "apply/sink_postgres_shape.h"
 #include "apply/sink_postgres_text.h"
+#include "tests/unit/values.h"
 
-#define TEXT(s) \
-	{ \
-		.kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } \
-	}
-#define BYTES(s) \
-	{ \
-		.kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } \
-	}
-#define INT(n) \
-	{ \
-		.kind = VALUE_INT, .i = (n) \
-	}
-#define FLOAT(n) \
-	{ \
-		.kind = VALUE_FLOAT, .f = (n) \
-	}
-#define US INT64_C(1000000)
 #define DAY INT64_C(86400)
 
 static void expect(enum column_type type, enum column_type element, const struct value *val, const char *text)

@@ -20,233 +20,8 @@
 #include <math.h>
 
 #include "apply/sink.h"
-
-#define COLUMNS 8
-#define TEXT(s) \
-	{ \
-		.kind = VALUE_TEXT, .text = { s, sizeof(s) - 1 } \
-	}
-#define EXACT(s) \
-	{ \
-		.kind = VALUE_EXACT, .text = { s, sizeof(s) - 1 } \
-	}
-#define BYTES(s) \
-	{ \
-		.kind = VALUE_BYTES, .text = { s, sizeof(s) - 1 } \
-	}
-#define INT(n) \
-	{ \
-		.kind = VALUE_INT, .i = (n) \
-	}
-#define FLOAT(n) \
-	{ \
-		.kind = VALUE_FLOAT, .f = (n) \
-	}
-#define ITEMS(a) \
-	{ \
-		.kind = VALUE_ARRAY, .array = { a, sizeof(a) / sizeof(a)[0] } \
-	}
-#define NOTHING \
-	{ \
-		.kind = VALUE_NULL \
-	}
-#define UNCHANGED \
-	{ \
-		.kind = VALUE_UNCHANGED \
-	}
-#define US INT64_C(1000000)
-
-static const struct sink_ops *const ops = &sink_postgres;
-static PGconn *admin;
-static uint64_t row_wise_until;
-static bool stopping;
-
-/* ---- scaffold ---- */
-
-static bool stop(void)
-{
-	return stopping;
-}
-
-static struct sink_options options(void)
-{
-	const char *port = getenv("SINK_TEST_PORT");
-
-	return (struct sink_options){ .type = "postgresql",
-		.name = "crm",
-		.hostname = getenv("SINK_TEST_HOST"),
-		.user = "postgres",
-		.password = "",
-		.dbname = "postgres",
-		.sslmode = "",
-		.sslrootcert = "",
-		.sslcert = "",
-		.sslkey = "",
-		.port = strtol(port, NULL, 10),
-		.lock_timeout_us = 300000,
-		.wake_fd = -1,
-		.stop = stop,
-		.row_wise_until = &row_wise_until };
-}
-
-static void connect_admin(void)
-{
-	char conninfo[256];
-
-	(void)snprintf(conninfo, sizeof conninfo, "host=%s port=%s user=postgres", getenv("SINK_TEST_HOST"),
-		getenv("SINK_TEST_PORT"));
-	PQfinish(admin);
-	admin = PQconnectdb(conninfo);
-	if (PQstatus(admin) != CONNECTION_OK)
-		fail_msg("%s", PQerrorMessage(admin));
-	PQclear(PQexec(admin, "SET client_min_messages = error; SET extra_float_digits = 1; SET timezone = 'UTC'"));
-}
-
-static void run(const char *sql)
-{
-	PGresult *result = PQexec(admin, sql);
-
-	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
-		fail_msg("%s: %s", sql, PQerrorMessage(admin));
-	PQclear(result);
-}
-
-static void expect(const char *sql, const char *want)
-{
-	PGresult *result = PQexec(admin, sql);
-	const char *have = PQntuples(result) == 0 ? "(no row)" :
-		PQgetisnull(result, 0, 0)         ? "(null)" :
-						    PQgetvalue(result, 0, 0);
-
-	if (PQresultStatus(result) != PGRES_TUPLES_OK)
-		fail_msg("%s: %s", sql, PQerrorMessage(admin));
-	if (strcmp(have, want) != 0)
-		fail_msg("%s: \"%s\", expected \"%s\"", sql, have, want);
-	PQclear(result);
-}
-
-/* A source table and its mapping to the target's table of the same name. */
-struct fixture {
-	struct table table;
-	struct column columns[COLUMNS];
-	size_t key[COLUMNS];
-	struct sink_column to[COLUMNS];
-	struct sink_mapping mapping;
-	struct sink *sink;
-	void *handle;
-	struct transaction txn;
-	uint64_t index;
-	struct error err;
-};
-
-static void fixture_table(struct fixture *f, const char *name, const struct column *columns, size_t count)
-{
-	f->table = (struct table){ .schema = "t",
-		.name = name,
-		.columns = f->columns,
-		.column_count = count,
-		.key = f->key,
-		.key_count = 0,
-		.identity = IDENTITY_KEY };
-	for (size_t i = 0; i < count; i++) {
-		f->columns[i] = columns[i];
-		f->to[i] = (struct sink_column){ i, columns[i].name };
-		if (columns[i].key)
-			f->key[f->table.key_count++] = i;
-	}
-	f->mapping = (struct sink_mapping){
-		.table = &f->table, .target_schema = "t", .target_table = name, .columns = f->to, .column_count = count
-	};
-}
-
-static void must(struct fixture *f, int result)
-{
-	if (result != 0)
-		fail_msg("%s (%s)", f->err.text, error_class_name(f->err.class));
-}
-
-static void refused(struct fixture *f, int result, enum error_class class, const char *text)
-{
-	assert_int_equal(result, -1);
-	if (f->err.class != class || strcmp(f->err.text, text) != 0)
-		fail_msg("%s: \"%s\", expected %s: \"%s\"", error_class_name(f->err.class), f->err.text,
-			error_class_name(class), text);
-}
-
-static void open_sink(struct fixture *f)
-{
-	struct sink_options o = options();
-	struct sink_position position;
-
-	must(f, ops->open(&o, &f->sink, &position, &f->err));
-	free(position.offsets);
-}
-
-static const struct column two_columns[] = {
-	{ .name = "id", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
-	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" }
-};
-
-/* Schema t anew, with the given tables; a sink and the mapping of t.t (id int, v text). */
-static void start(struct fixture *f, const char *ddl)
-{
-	memset(f, 0, sizeof *f);
-	row_wise_until = 0;
-	stopping = false;
-	/* What a failed test left behind. */
-	run("ROLLBACK; SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'");
-	run("DROP SCHEMA IF EXISTS t CASCADE; CREATE SCHEMA t; DROP SCHEMA IF EXISTS tailrace CASCADE");
-	run(ddl);
-	open_sink(f);
-	fixture_table(f, "t", two_columns, 2);
-}
-
-static void prepare(struct fixture *f)
-{
-	must(f, ops->prepare(f->sink, &f->mapping, &f->handle, &f->err));
-}
-
-static void begin(struct fixture *f, uint64_t commit)
-{
-	f->txn = (struct transaction){ .commit = commit, .xid = 751 };
-	(void)snprintf(f->txn.id, sizeof f->txn.id, "751:%llu", (unsigned long long)commit);
-	f->index = 0;
-}
-
-static int change(struct fixture *f, enum change_op op, const struct value *before, const struct value *after,
-	const struct value *old_key)
-{
-	struct change chg = { .op = op,
-		.table = &f->table,
-		.before = before,
-		.after = after,
-		.before_is_key = before != NULL && f->table.identity == IDENTITY_KEY,
-		.lsn = 0x16B3748,
-		.index = ++f->index };
-
-	return ops->write(f->sink, f->handle, &chg, old_key, &f->txn, &f->err);
-}
-
-static int insert(struct fixture *f, int64_t id, const char *text)
-{
-	struct value row[] = { INT(id), { .kind = VALUE_TEXT, .text = { text, strlen(text) } } };
-
-	return change(f, CHANGE_INSERT, NULL, row, NULL);
-}
-
-static int commit(struct fixture *f)
-{
-	struct sink_position position = { .found = true, .log = "postgresql:7:1:crm", .commit = f->txn.commit };
-
-	memcpy(position.transaction_id, f->txn.id, sizeof position.transaction_id);
-	return ops->commit(f->sink, &position, &f->err);
-}
-
-static void finish(struct fixture *f)
-{
-	ops->close(f->sink);
-	f->sink = NULL;
-}
+#include "tests/unit/sink_fixture.h"
+#include "tests/unit/values.h"
 
 /* ---- values ---- */
 
@@ -338,7 +113,7 @@ static void every_type_arrives_equal(void **state)
 	char sql[200], name[24];
 	struct fixture f;
 
-	start(&f,
+	fixture_start(&f,
 		"CREATE TYPE t.mood AS ENUM ('ok', 'it''s'); CREATE TYPE t.pair AS (a int, b text); CREATE DOMAIN t.short AS varchar(5)");
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
 		struct column columns[] = { two_columns[0], values[i].column };
@@ -347,26 +122,26 @@ static void every_type_arrives_equal(void **state)
 		columns[1].name = "v";
 		(void)snprintf(name, sizeof name, "v%zu", i);
 		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, values[i].type);
-		run(sql);
+		fixture_run(sql);
 		fixture_table(&f, name, columns, 2);
-		prepare(&f);
-		begin(&f, i + 1);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
-		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-		must(&f, commit(&f));
+		fixture_prepare(&f);
+		fixture_begin(&f, i + 1);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
+		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		fixture_must(&f, fixture_commit(&f));
 		(void)snprintf(sql, sizeof sql, "SELECT v::text FROM t.%s", name);
-		expect(sql, values[i].text);
+		fixture_expect(sql, values[i].text);
 		/* And the whole-row match finds every one of them. */
 		f.columns[0].key = false;
 		f.table.key_count = 0;
 		f.table.identity = IDENTITY_FULL;
-		prepare(&f);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
-		must(&f, commit(&f));
+		fixture_prepare(&f);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_change(&f, CHANGE_DELETE, row, NULL, NULL));
+		fixture_must(&f, fixture_commit(&f));
 	}
-	finish(&f);
+	fixture_finish(&f);
 }
 
 /* ---- writes ---- */
@@ -381,21 +156,21 @@ static void rows_are_inserted_updated_moved_and_deleted(void **state)
 	struct value two[] = { INT(2), NOTHING, NOTHING };
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, a text, b text)");
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, a text, b text)");
 	fixture_table(&f, "t", columns, 3);
-	prepare(&f);
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, changed, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old));
-	must(&f, commit(&f));
-	expect("SELECT t::text FROM t.t t", "(2,a3,b1)");
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_DELETE, two, NULL, NULL));
-	must(&f, commit(&f));
-	expect("SELECT count(*) FROM t.t", "0");
-	finish(&f);
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, changed, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT t::text FROM t.t t", "(2,a3,b1)");
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, two, NULL, NULL));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT count(*) FROM t.t", "0");
+	fixture_finish(&f);
 }
 
 static void sets_of_columns_come_and_go(void **state)
@@ -407,20 +182,20 @@ static void sets_of_columns_come_and_go(void **state)
 
 	for (size_t i = 0; i < 6; i++)
 		columns[i] = (struct column){ .name = names[i], .type = COLUMN_INT32, .key = i == 0 };
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, c1 int, c2 int, c3 int, c4 int, c5 int)");
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, c1 int, c2 int, c3 int, c4 int, c5 int)");
 	fixture_table(&f, "t", columns, 6);
-	prepare(&f);
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
 	for (int n = 0; n < 3000; n++) {
 		for (int i = 0; i < 5; i++)
 			row[i + 1] = (n % 32) >> i & 1 ? (struct value)INT(n) : (struct value)UNCHANGED;
-		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
 	}
-	must(&f, commit(&f));
-	expect("SELECT t::text FROM t.t t", "(1,2999,2999,2999,2991,2999)");
-	finish(&f);
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT t::text FROM t.t t", "(1,2999,2999,2999,2991,2999)");
+	fixture_finish(&f);
 }
 
 static void rows_without_a_key_are_found_whole(void **state)
@@ -431,25 +206,25 @@ static void rows_without_a_key_are_found_whole(void **state)
 		     third[] = { NOTHING, TEXT("[]") };
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (a numeric, b json)");
+	fixture_start(&f, "CREATE TABLE t.t (a numeric, b json)");
 	fixture_table(&f, "t", columns, 2);
 	f.table.identity = IDENTITY_FULL;
-	prepare(&f);
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
-	must(&f, change(&f, CHANGE_INSERT, NULL, other, NULL));
-	must(&f, change(&f, CHANGE_INSERT, NULL, other, NULL));
-	must(&f, change(&f, CHANGE_DELETE, other, NULL, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, other, third, NULL));
-	must(&f, commit(&f));
-	expect("SELECT string_agg(t::text, ' ' ORDER BY a) FROM t.t t", "(1.0,{}) (,[])");
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_DELETE, other, NULL, NULL));
-	refused(&f, commit(&f), ERROR_DATA,
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, other, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, other, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, other, NULL, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, other, third, NULL));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT string_agg(t::text, ' ' ORDER BY a) FROM t.t t", "(1.0,{}) (,[])");
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, other, NULL, NULL));
+	fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
 		"target refused a delete from t.t at 0/16B3748 event 6 of transaction 751:1: no row with that key at the target");
-	ops->abort(f.sink);
-	finish(&f);
+	fixture_ops->abort(f.sink);
+	fixture_finish(&f);
 }
 
 static void truncates_that_belong_together_are_one(void **state)
@@ -457,23 +232,23 @@ static void truncates_that_belong_together_are_one(void **state)
 	struct fixture f;
 	void *first;
 
-	start(&f,
+	fixture_start(&f,
 		"CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t, v text)");
-	prepare(&f);
+	fixture_prepare(&f);
 	first = f.handle;
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
 	fixture_table(&f, "u", two_columns, 2);
-	prepare(&f); /* in a transaction, with a row waiting */
-	must(&f, insert(&f, 1, "b"));
-	must(&f, change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
+	fixture_prepare(&f); /* in a transaction, with a row waiting */
+	fixture_must(&f, fixture_insert(&f, 1, "b"));
+	fixture_must(&f, fixture_change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
 	f.handle = first;
-	must(&f, change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
-	must(&f, insert(&f, 2, "c"));
-	must(&f, commit(&f));
-	expect("SELECT (SELECT string_agg(v, ',') FROM t.t) || (SELECT count(*) FROM t.u)", "c0");
-	finish(&f);
+	fixture_must(&f, fixture_change(&f, CHANGE_TRUNCATE, NULL, NULL, NULL));
+	fixture_must(&f, fixture_insert(&f, 2, "c"));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT (SELECT string_agg(v, ',') FROM t.t) || (SELECT count(*) FROM t.u)", "c0");
+	fixture_finish(&f);
 }
 
 /* ---- refusals ---- */
@@ -482,60 +257,60 @@ static void a_refused_row_is_named(void **state)
 {
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text CHECK (v <> 'bad')); INSERT INTO t.t VALUES (42, 'x')");
-	prepare(&f);
-	begin(&f, 23812936);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
-	must(&f, insert(&f, 2, "b"));
-	must(&f, insert(&f, 42, "c"));
-	must(&f, insert(&f, 43, "d"));
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text CHECK (v <> 'bad')); INSERT INTO t.t VALUES (42, 'x')");
+	fixture_prepare(&f);
+	fixture_begin(&f, 23812936);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
+	fixture_must(&f, fixture_insert(&f, 2, "b"));
+	fixture_must(&f, fixture_insert(&f, 42, "c"));
+	fixture_must(&f, fixture_insert(&f, 43, "d"));
 	/* First in one statement: which row it was nobody knows yet. */
-	refused(&f, commit(&f), ERROR_RETRY,
+	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY,
 		"target refused an insert into t.t at 0/16B3748 event 1 of transaction 751:23812936 and 3 more rows: "
 		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
-	assert_int_equal(row_wise_until, 23812936);
-	ops->abort(f.sink);
-	expect("SELECT count(*) FROM t.t", "1");
-	begin(&f, 23812936);
-	must(&f, ops->begin(f.sink, &f.err));
+	assert_int_equal(fixture_row_wise_until, 23812936);
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT count(*) FROM t.t", "1");
+	fixture_begin(&f, 23812936);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
 	for (int i = 1; i <= 2; i++)
-		must(&f, insert(&f, i, "a"));
-	(void)insert(&f, 42, "c");
-	refused(&f, commit(&f), ERROR_DATA,
+		fixture_must(&f, fixture_insert(&f, i, "a"));
+	(void)fixture_insert(&f, 42, "c");
+	fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
 		"target refused an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42): "
 		"duplicate key value violates unique constraint \"t_pkey\" (23505)");
-	ops->abort(f.sink);
+	fixture_ops->abort(f.sink);
 	/* And behind that position in runs again; an update is named at once. */
-	begin(&f, 23812937);
-	must(&f, ops->begin(f.sink, &f.err));
+	fixture_begin(&f, 23812937);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
 	{
 		struct value row[] = { INT(42), TEXT("bad") }, gone[] = { INT(7), TEXT("x") };
 
-		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-		refused(&f, commit(&f), ERROR_DATA,
+		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
 			"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=42): "
 			"new row for relation \"t\" violates check constraint \"t_v_check\" (23514)");
-		ops->abort(f.sink);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
-		refused(&f, commit(&f), ERROR_DATA,
+		fixture_ops->abort(f.sink);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+		fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
 			"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:23812937, key (id=7): "
 			"no row with that key at the target");
-		ops->abort(f.sink);
+		fixture_ops->abort(f.sink);
 		gone[1] = (struct value)UNCHANGED;
-		must(&f, ops->begin(f.sink, &f.err));
-		refused(&f, change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA,
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_refused(&f, fixture_change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA,
 			"cannot write an insert into t.t at 0/16B3748 event 3 of "
 			"transaction 751:23812937, key (id=7): column v has no value in the event");
-		ops->abort(f.sink);
+		fixture_ops->abort(f.sink);
 	}
-	begin(&f, 23812938);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 3, "d"));
-	must(&f, commit(&f));
-	expect("SELECT count(*) FROM t.t", "2");
-	finish(&f);
+	fixture_begin(&f, 23812938);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 3, "d"));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT count(*) FROM t.t", "2");
+	fixture_finish(&f);
 }
 
 /* The server does not know that a row must be there: nothing may be durable when it is not. */
@@ -544,61 +319,61 @@ static void a_row_that_is_not_there_takes_all_back(void **state)
 	struct fixture f;
 	struct value gone[] = { INT(7), TEXT("y") }, key[] = { INT(8), NOTHING };
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	prepare(&f);
-	begin(&f, 100);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "before"));
-	must(&f, commit(&f));
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_prepare(&f);
+	fixture_begin(&f, 100);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "before"));
+	fixture_must(&f, fixture_commit(&f));
 	for (int i = 0; i < 2; i++) {
-		begin(&f, 200);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, insert(&f, 2, "in the same"));
+		fixture_begin(&f, 200);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_insert(&f, 2, "in the same"));
 		if (i == 0)
-			must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+			fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, gone, NULL));
 		else
-			must(&f, change(&f, CHANGE_DELETE, key, NULL, NULL));
-		refused(&f, commit(&f), ERROR_DATA, i == 0 ?
+			fixture_must(&f, fixture_change(&f, CHANGE_DELETE, key, NULL, NULL));
+		fixture_refused(&f, fixture_commit(&f), ERROR_DATA, i == 0 ?
 			"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:200, key (id=7): no "
 			"row with that key at the target" :
 			"target refused a delete from t.t at 0/16B3748 event 2 of transaction 751:200, key (id=8): no "
 			"row with that key at the target");
-		ops->abort(f.sink);
-		expect("SELECT transaction_id FROM tailrace.position", "751:100");
-		expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
+		fixture_ops->abort(f.sink);
+		fixture_expect("SELECT transaction_id FROM tailrace.position", "751:100");
+		fixture_expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
 	}
 	/* Rows that a trigger drops. */
-	run("CREATE FUNCTION t.drop_it() RETURNS trigger LANGUAGE plpgsql AS"
+	fixture_run("CREATE FUNCTION t.drop_it() RETURNS trigger LANGUAGE plpgsql AS"
 	    " 'BEGIN IF NEW.id = 5 THEN RETURN NULL; END IF; RETURN NEW; END'");
-	run("CREATE TRIGGER d BEFORE INSERT ON t.t FOR EACH ROW EXECUTE FUNCTION t.drop_it()");
-	begin(&f, 300);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 4, "a"));
-	must(&f, insert(&f, 5, "b"));
-	assert_int_equal(commit(&f), -1);
+	fixture_run("CREATE TRIGGER d BEFORE INSERT ON t.t FOR EACH ROW EXECUTE FUNCTION t.drop_it()");
+	fixture_begin(&f, 300);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 4, "a"));
+	fixture_must(&f, fixture_insert(&f, 5, "b"));
+	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);
-	assert_true(row_wise_until == 300);
-	ops->abort(f.sink);
-	expect("SELECT transaction_id FROM tailrace.position", "751:100");
-	expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
-	begin(&f, 300);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 4, "a"));
-	must(&f, insert(&f, 5, "b"));
-	assert_int_equal(commit(&f), -1);
+	assert_true(fixture_row_wise_until == 300);
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	fixture_expect("SELECT string_agg(id::text, ',') FROM t.t", "1");
+	fixture_begin(&f, 300);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 4, "a"));
+	fixture_must(&f, fixture_insert(&f, 5, "b"));
+	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_DATA);
 	assert_non_null(strstr(f.err.text, "id=5"));
-	ops->abort(f.sink);
-	expect("SELECT transaction_id FROM tailrace.position", "751:100");
-	run("DROP TRIGGER d ON t.t; INSERT INTO t.t VALUES (7, 'x')");
-	begin(&f, 300);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 5, "b"));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, gone, NULL));
-	must(&f, commit(&f));
-	expect("SELECT transaction_id FROM tailrace.position", "751:300");
-	expect("SELECT string_agg(id::text || v, ',' ORDER BY id) FROM t.t", "1before,5b,7y");
-	finish(&f);
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	fixture_run("DROP TRIGGER d ON t.t; INSERT INTO t.t VALUES (7, 'x')");
+	fixture_begin(&f, 300);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 5, "b"));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, gone, NULL));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT transaction_id FROM tailrace.position", "751:300");
+	fixture_expect("SELECT string_agg(id::text || v, ',' ORDER BY id) FROM t.t", "1before,5b,7y");
+	fixture_finish(&f);
 }
 
 /* The source's UPDATE t SET place = place + 1 comes row by row. */
@@ -607,23 +382,23 @@ static void deferrable_constraints_are_checked_at_the_commit(void **state)
 	struct fixture f;
 	struct value one[] = { INT(1), TEXT("2") }, two[] = { INT(2), TEXT("3") };
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text UNIQUE DEFERRABLE)");
-	prepare(&f);
-	run("INSERT INTO t.t VALUES (1, '1'), (2, '2')");
-	begin(&f, 100);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, one, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, two, NULL));
-	must(&f, commit(&f));
-	expect("SELECT string_agg(v, ',' ORDER BY id) FROM t.t", "2,3");
-	begin(&f, 200);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 3, "3"));
-	assert_int_equal(commit(&f), -1);
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text UNIQUE DEFERRABLE)");
+	fixture_prepare(&f);
+	fixture_run("INSERT INTO t.t VALUES (1, '1'), (2, '2')");
+	fixture_begin(&f, 100);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, one, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, two, NULL));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT string_agg(v, ',' ORDER BY id) FROM t.t", "2,3");
+	fixture_begin(&f, 200);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 3, "3"));
+	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_DATA);
-	ops->abort(f.sink);
-	expect("SELECT transaction_id FROM tailrace.position", "751:100");
-	finish(&f);
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT transaction_id FROM tailrace.position", "751:100");
+	fixture_finish(&f);
 }
 
 /* The parent's move has moved the child at the target already, or has not (no foreign key at the source's own child). */
@@ -637,30 +412,30 @@ static void a_cascade_may_have_moved_the_key_before(void **state)
 	struct value old_key[] = { INT(1), INT(7), NOTHING }, moved[] = { INT(2), INT(7), TEXT("x") };
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.o (id int PRIMARY KEY);"
+	fixture_start(&f, "CREATE TABLE t.o (id int PRIMARY KEY);"
 		  " CREATE TABLE t.l (o int REFERENCES t.o ON UPDATE CASCADE, n int, v text, PRIMARY KEY (o, n))");
 	fixture_table(&f, "l", columns, 3);
-	prepare(&f);
-	run("INSERT INTO t.o VALUES (1); INSERT INTO t.l VALUES (1, 7, 'a'), (1, 8, 'b')");
-	run("UPDATE t.o SET id = 2");
-	begin(&f, 100);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	must(&f, commit(&f));
-	expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (2,8,b)");
-	run("INSERT INTO t.o VALUES (1); UPDATE t.l SET o = 1, v = 'back'");
-	begin(&f, 200);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	must(&f, commit(&f));
-	expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (1,8,back)");
+	fixture_prepare(&f);
+	fixture_run("INSERT INTO t.o VALUES (1); INSERT INTO t.l VALUES (1, 7, 'a'), (1, 8, 'b')");
+	fixture_run("UPDATE t.o SET id = 2");
+	fixture_begin(&f, 100);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (2,8,b)");
+	fixture_run("INSERT INTO t.o VALUES (1); UPDATE t.l SET o = 1, v = 'back'");
+	fixture_begin(&f, 200);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT string_agg(l::text, ' ' ORDER BY n) FROM t.l", "(2,7,x) (1,8,back)");
 	old_key[1].i = moved[1].i = 9; /* neither */
-	begin(&f, 300);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	assert_int_equal(commit(&f), -1);
+	fixture_begin(&f, 300);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
+	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_DATA);
-	finish(&f);
+	fixture_finish(&f);
 }
 
 static void an_error_in_a_long_transaction_is_seen_before_its_end(void **state)
@@ -668,19 +443,19 @@ static void an_error_in_a_long_transaction_is_seen_before_its_end(void **state)
 	struct fixture f;
 	long n = 0;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	prepare(&f);
-	row_wise_until = 1;
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 5, "first"));
-	while (insert(&f, n, "x") == 0)
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_prepare(&f);
+	fixture_row_wise_until = 1;
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 5, "first"));
+	while (fixture_insert(&f, n, "x") == 0)
 		assert_true(++n < 20000);
 	assert_int_equal(f.err.class, ERROR_DATA);
 	assert_non_null(strstr(f.err.text, "event 7 of transaction 751:1, key (id=5): duplicate key"));
-	ops->abort(f.sink);
-	expect("SELECT count(*) FROM t.t", "0");
-	finish(&f);
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT count(*) FROM t.t", "0");
+	fixture_finish(&f);
 }
 
 static void waits_for_locks_end_in_a_retry(void **state)
@@ -688,58 +463,58 @@ static void waits_for_locks_end_in_a_retry(void **state)
 	struct value row[] = { INT(1), TEXT("y") };
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x')");
-	prepare(&f);
-	run("BEGIN; UPDATE t.t SET v = 'z'");
-	begin(&f, 9);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	refused(&f, commit(&f), ERROR_RETRY,
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x')");
+	fixture_prepare(&f);
+	fixture_run("BEGIN; UPDATE t.t SET v = 'z'");
+	fixture_begin(&f, 9);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
+	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY,
 		"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:9, key (id=1): "
 		"canceling statement due to lock timeout (55P03)");
-	ops->abort(f.sink);
+	fixture_ops->abort(f.sink);
 	/* A stop ends the wait, and nothing of the transaction stays. */
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	stopping = true;
-	refused(&f, commit(&f), ERROR_RETRY, "interrupted");
-	stopping = false;
-	ops->abort(f.sink);
-	assert_int_equal(ops->begin(f.sink, &f.err), -1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
+	fixture_stopping = true;
+	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY, "interrupted");
+	fixture_stopping = false;
+	fixture_ops->abort(f.sink);
+	assert_int_equal(fixture_ops->begin(f.sink, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);
-	finish(&f);
-	run("COMMIT");
-	expect("SELECT v FROM t.t", "z");
+	fixture_finish(&f);
+	fixture_run("COMMIT");
+	fixture_expect("SELECT v FROM t.t", "z");
 }
 
 static void a_deadlock_is_a_retry(void **state)
 {
 	struct value one[] = { INT(1), TEXT("y") }, two[] = { INT(2), TEXT("y") };
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position;
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x'), (2, 'x')");
-	finish(&f);
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text); INSERT INTO t.t VALUES (1, 'x'), (2, 'x')");
+	fixture_finish(&f);
 	o.lock_timeout_us = 0;
-	must(&f, ops->open(&o, &f.sink, &position, &f.err));
-	prepare(&f);
-	begin(&f, 9);
-	run("BEGIN; SET LOCAL deadlock_timeout = '10s'; UPDATE t.t SET v = 'z' WHERE id = 2");
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, one, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, two, NULL));
+	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
+	fixture_prepare(&f);
+	fixture_begin(&f, 9);
+	fixture_run("BEGIN; SET LOCAL deadlock_timeout = '10s'; UPDATE t.t SET v = 'z' WHERE id = 2");
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, one, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, two, NULL));
 	fixture_table(&f, "u", two_columns, 2);
-	run("CREATE TABLE t.u (id int PRIMARY KEY, v text)");
-	assert_int_equal(PQsendQuery(admin, "SELECT pg_sleep(0.3); UPDATE t.t SET v = 'z' WHERE id = 1; COMMIT"), 1);
-	refused(&f, commit(&f), ERROR_RETRY,
+	fixture_run("CREATE TABLE t.u (id int PRIMARY KEY, v text)");
+	assert_int_equal(PQsendQuery(fixture_admin, "SELECT pg_sleep(0.3); UPDATE t.t SET v = 'z' WHERE id = 1; COMMIT"), 1);
+	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY,
 		"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:9, key (id=2): "
 		"deadlock detected (40P01)");
-	ops->abort(f.sink);
-	for (PGresult *result; (result = PQgetResult(admin)) != NULL;)
+	fixture_ops->abort(f.sink);
+	for (PGresult *result; (result = PQgetResult(fixture_admin)) != NULL;)
 		PQclear(result);
-	finish(&f);
-	expect("SELECT string_agg(v, '') FROM t.t", "zz");
+	fixture_finish(&f);
+	fixture_expect("SELECT string_agg(v, '') FROM t.t", "zz");
 }
 
 static void a_cascade_may_have_deleted_the_row_before(void **state)
@@ -748,52 +523,52 @@ static void a_cascade_may_have_deleted_the_row_before(void **state)
 	struct fixture f;
 	void *parent;
 
-	start(&f,
+	fixture_start(&f,
 		"CREATE TABLE t.t (id int PRIMARY KEY, v text); CREATE TABLE t.u (id int PRIMARY KEY REFERENCES t.t ON DELETE CASCADE, v text);"
 		" INSERT INTO t.t VALUES (1); INSERT INTO t.u VALUES (1)");
-	prepare(&f);
+	fixture_prepare(&f);
 	parent = f.handle;
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, row, NULL, NULL));
 	fixture_table(&f, "u", two_columns, 2);
-	prepare(&f);
-	must(&f, change(&f, CHANGE_DELETE, row, NULL, NULL));
-	must(&f, commit(&f));
+	fixture_prepare(&f);
+	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, row, NULL, NULL));
+	fixture_must(&f, fixture_commit(&f));
 	(void)parent;
-	finish(&f);
+	fixture_finish(&f);
 }
 
 /* ---- positions, locks, epochs ---- */
 
 static void the_position_goes_with_the_rows(void **state)
 {
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position,
 		second = { .found = true, .log = "postgresql:7:1:crm", .transaction_id = "3:30", .commit = 30 };
 	static char offsets[] = "crm.t 0 7\n";
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	finish(&f);
-	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_finish(&f);
+	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
 	assert_false(position.found);
 	assert_null(position.offsets);
 	assert_int_equal(position.epoch, 2);
-	prepare(&f);
-	begin(&f, 20);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
+	fixture_prepare(&f);
+	fixture_begin(&f, 20);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
 	second.offsets = offsets;
-	must(&f, ops->commit(f.sink, &second, &f.err));
-	must(&f, ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_ops->commit(f.sink, &second, &f.err));
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
 	second = (struct sink_position){ .found = true,
 		.log = "postgresql:7:1:crm",
 		.transaction_id = "4:18446744073709551615",
 		.commit = UINT64_MAX };
-	must(&f, ops->commit(f.sink, &second, &f.err));
-	finish(&f);
-	must(&f, ops->open(&o, &f.sink, &position, &f.err));
+	fixture_must(&f, fixture_ops->commit(f.sink, &second, &f.err));
+	fixture_finish(&f);
+	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
 	assert_true(position.found);
 	assert_string_equal(position.log, "postgresql:7:1:crm");
 	assert_string_equal(position.transaction_id, "4:18446744073709551615");
@@ -801,65 +576,65 @@ static void the_position_goes_with_the_rows(void **state)
 	assert_int_equal(position.epoch, 3);
 	assert_string_equal(position.offsets, offsets);
 	free(position.offsets);
-	finish(&f);
+	fixture_finish(&f);
 }
 
 static void the_session_is_ours(void **state)
 {
 	struct fixture f;
 
-	run("ALTER DATABASE postgres SET datestyle = 'SQL, DMY'; ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';"
+	fixture_run("ALTER DATABASE postgres SET datestyle = 'SQL, DMY'; ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';"
 	    " ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'; ALTER DATABASE postgres SET statement_timeout = '1ms'");
 	memset(&f, 0, sizeof f);
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	run("ALTER DATABASE postgres RESET ALL");
-	run("ALTER DATABASE postgres SET idle_session_timeout = '200ms'"); /* from PostgreSQL 14 on */
-	finish(&f);
-	open_sink(&f);
-	run("ALTER DATABASE postgres RESET ALL");
-	prepare(&f);
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_run("ALTER DATABASE postgres RESET ALL");
+	fixture_run("ALTER DATABASE postgres SET idle_session_timeout = '200ms'"); /* from PostgreSQL 14 on */
+	fixture_finish(&f);
+	fixture_open(&f);
+	fixture_run("ALTER DATABASE postgres RESET ALL");
+	fixture_prepare(&f);
 	(void)usleep(400000);
-	begin(&f, 100);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "still there"));
-	must(&f, commit(&f));
-	expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'",
+	fixture_begin(&f, 100);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "still there"));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'tailrace%'",
 		"tailrace-apply crm");
-	finish(&f);
+	fixture_finish(&f);
 }
 
 static void one_agent_holds_the_target(void **state)
 {
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position;
 	struct sink *other;
 	struct fixture f;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	prepare(&f);
-	assert_int_equal(ops->open(&o, &other, &position, &f.err), -1);
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_prepare(&f);
+	assert_int_equal(fixture_ops->open(&o, &other, &position, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);
 	assert_non_null(
 		strstr(f.err.text, "target is held by another apply agent of pipeline \"crm\" (server process "));
 	assert_null(strstr(f.err.text, "unknown"));
 	o.name = "billing";
-	must(&f, ops->open(&o, &other, &position, &f.err));
-	ops->close(other);
+	fixture_must(&f, fixture_ops->open(&o, &other, &position, &f.err));
+	fixture_ops->close(other);
 	/* A zombie: its lock was lost without its knowledge, another has raised the epoch. */
-	run("UPDATE tailrace.position SET epoch = epoch + 1 WHERE pipeline = 'crm'");
-	begin(&f, 5);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
-	refused(&f, commit(&f), ERROR_FENCED, "the position row was taken over by another apply agent");
-	ops->abort(f.sink);
-	expect("SELECT count(*) FROM t.t", "0");
-	finish(&f);
+	fixture_run("UPDATE tailrace.position SET epoch = epoch + 1 WHERE pipeline = 'crm'");
+	fixture_begin(&f, 5);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
+	fixture_refused(&f, fixture_commit(&f), ERROR_FENCED, "the position row was taken over by another apply agent");
+	fixture_ops->abort(f.sink);
+	fixture_expect("SELECT count(*) FROM t.t", "0");
+	fixture_finish(&f);
 }
 
 static void a_lost_commit_is_found_out_by_the_position(void **state)
 {
 	const char *restart = getenv("SINK_TEST_RESTART");
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position;
 	uint64_t done = 0;
 	char want[32];
@@ -867,31 +642,31 @@ static void a_lost_commit_is_found_out_by_the_position(void **state)
 
 	if (restart == NULL)
 		skip();
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
 	for (int round = 1; round <= 3; round++) {
-		prepare(&f);
+		fixture_prepare(&f);
 		for (int n = 0; n < 20; n++) {
-			begin(&f, ++done);
-			must(&f, ops->begin(f.sink, &f.err));
-			must(&f, insert(&f, (int64_t)done, "a"));
-			must(&f, commit(&f));
+			fixture_begin(&f, ++done);
+			fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+			fixture_must(&f, fixture_insert(&f, (int64_t)done, "a"));
+			fixture_must(&f, fixture_commit(&f));
 		}
-		begin(&f, ++done);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, insert(&f, (int64_t)done, "a"));
+		fixture_begin(&f, ++done);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_insert(&f, (int64_t)done, "a"));
 		assert_int_equal(system(restart), 0);
-		assert_int_equal(commit(&f), -1);
+		assert_int_equal(fixture_commit(&f), -1);
 		assert_int_equal(f.err.class, ERROR_RETRY);
-		ops->abort(f.sink);
-		finish(&f);
-		connect_admin();
-		must(&f, ops->open(&o, &f.sink, &position, &f.err));
+		fixture_ops->abort(f.sink);
+		fixture_finish(&f);
+		fixture_connect();
+		fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
 		/* Whatever the crash took, it took from both. */
 		done = position.commit;
 		(void)snprintf(want, sizeof want, "%d", (int)done);
-		expect("SELECT count(*) FROM t.t", want);
+		fixture_expect("SELECT count(*) FROM t.t", want);
 	}
-	finish(&f);
+	fixture_finish(&f);
 }
 
 /* ---- shapes and grants ---- */
@@ -930,24 +705,24 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 	struct value row[] = { INT(7), TEXT("b") };
 	struct fixture f;
 
-	start(&f, "SELECT 1");
+	fixture_start(&f, "SELECT 1");
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
-		run(cases[i].ddl);
-		refused(&f, ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG, cases[i].text);
+		fixture_run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
+		fixture_run(cases[i].ddl);
+		fixture_refused(&f, fixture_ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG, cases[i].text);
 	}
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-		run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
-		run(good[i]);
-		prepare(&f);
-		begin(&f, i + 1);
-		must(&f, ops->begin(f.sink, &f.err));
-		must(&f, insert(&f, 7, "a"));
-		must(&f, change(&f, CHANGE_UPDATE, NULL, row, NULL));
-		must(&f, commit(&f));
-		expect("SELECT id || v FROM t.t", "7b");
+		fixture_run("DROP SCHEMA t CASCADE; CREATE SCHEMA t");
+		fixture_run(good[i]);
+		fixture_prepare(&f);
+		fixture_begin(&f, i + 1);
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_insert(&f, 7, "a"));
+		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
+		fixture_must(&f, fixture_commit(&f));
+		fixture_expect("SELECT id || v FROM t.t", "7b");
 	}
-	finish(&f);
+	fixture_finish(&f);
 }
 
 static void a_missing_label_is_refused(void **state)
@@ -957,13 +732,13 @@ static void a_missing_label_is_refused(void **state)
 		{ .name = "v", .type = COLUMN_ENUM, .source_type = "mood", .labels = labels, .label_count = 2 } };
 	struct fixture f;
 
-	start(&f, "CREATE TYPE t.mood AS ENUM ('a'); CREATE TABLE t.t (id int PRIMARY KEY, v t.mood)");
+	fixture_start(&f, "CREATE TYPE t.mood AS ENUM ('a'); CREATE TABLE t.t (id int PRIMARY KEY, v t.mood)");
 	fixture_table(&f, "t", columns, 2);
-	refused(&f, ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG,
+	fixture_refused(&f, fixture_ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG,
 		"the enum of column v of target table t.t has no label \"b \"c\"\"");
-	run("ALTER TYPE t.mood ADD VALUE 'b \"c\"'");
-	prepare(&f);
-	finish(&f);
+	fixture_run("ALTER TYPE t.mood ADD VALUE 'b \"c\"'");
+	fixture_prepare(&f);
+	fixture_finish(&f);
 }
 
 static void operators_of_other_schemas_are_found(void **state)
@@ -973,106 +748,106 @@ static void operators_of_other_schemas_are_found(void **state)
 		{ .name = "v", .type = COLUMN_STRING }
 	};
 	struct value row[] = { TEXT("Key"), TEXT("a") }, same[] = { TEXT("Key"), TEXT("b") };
-	PGresult *result = PQexec(admin, "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
+	PGresult *result = PQexec(fixture_admin, "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
 	bool there = PQresultStatus(result) == PGRES_COMMAND_OK;
 	struct fixture f;
 
 	PQclear(result);
 	if (!there)
 		skip();
-	start(&f, "CREATE TABLE t.t (id public.citext PRIMARY KEY, v text)");
+	fixture_start(&f, "CREATE TABLE t.t (id public.citext PRIMARY KEY, v text)");
 	fixture_table(&f, "t", columns, 2);
-	prepare(&f);
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, change(&f, CHANGE_INSERT, NULL, row, NULL));
-	must(&f, change(&f, CHANGE_UPDATE, NULL, same, NULL));
-	must(&f, commit(&f));
-	expect("SELECT t::text FROM t.t t", "(Key,b)");
-	finish(&f);
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
+	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, same, NULL));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_expect("SELECT t::text FROM t.t t", "(Key,b)");
+	fixture_finish(&f);
 }
 
 static void what_a_person_has_to_mend_is_configuration(void **state)
 {
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position;
 	struct fixture f;
 	struct sink *sink;
 
-	start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
-	finish(&f);
-	run("DROP SCHEMA tailrace CASCADE; DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN");
+	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v text)");
+	fixture_finish(&f);
+	fixture_run("DROP SCHEMA tailrace CASCADE; DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN");
 	o.user = "poor";
-	refused(&f, ops->open(&o, &sink, &position, &f.err), ERROR_CONFIG,
+	fixture_refused(&f, fixture_ops->open(&o, &sink, &position, &f.err), ERROR_CONFIG,
 		"position table tailrace.position is missing and cannot be made: "
 		"target refused: permission denied for database postgres (42501)");
 	assert_non_null(
 		strstr(f.err.hint, "CREATE TABLE IF NOT EXISTS tailrace.position (pipeline text PRIMARY KEY, "));
 	assert_non_null(strstr(f.err.hint, "GRANT SELECT, INSERT, UPDATE ON tailrace.position TO \"poor\""));
-	run("CREATE SCHEMA tailrace; CREATE TABLE tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, "
+	fixture_run("CREATE SCHEMA tailrace; CREATE TABLE tailrace.position (pipeline text PRIMARY KEY, epoch bigint NOT NULL, log text, "
 	    "transaction_id text, commit_position numeric(20), offsets text, updated_at timestamptz) WITH (fillfactor = 50);"
 	    "GRANT USAGE ON SCHEMA tailrace TO poor; GRANT SELECT, INSERT, UPDATE ON tailrace.position TO poor");
-	must(&f, ops->open(&o, &f.sink, &position, &f.err));
-	prepare(&f);
-	begin(&f, 1);
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
-	assert_int_equal(commit(&f), -1);
+	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
+	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_CONFIG);
-	ops->abort(f.sink);
-	run("GRANT USAGE ON SCHEMA t TO poor; GRANT SELECT, INSERT, UPDATE, DELETE ON t.t TO poor");
-	must(&f, ops->begin(f.sink, &f.err));
-	must(&f, insert(&f, 1, "a"));
-	must(&f, commit(&f));
-	finish(&f);
-	run("DROP OWNED BY poor; DROP ROLE poor");
-	o = options();
+	fixture_ops->abort(f.sink);
+	fixture_run("GRANT USAGE ON SCHEMA t TO poor; GRANT SELECT, INSERT, UPDATE, DELETE ON t.t TO poor");
+	fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+	fixture_must(&f, fixture_insert(&f, 1, "a"));
+	fixture_must(&f, fixture_commit(&f));
+	fixture_finish(&f);
+	fixture_run("DROP OWNED BY poor; DROP ROLE poor");
+	o = fixture_options();
 	o.dbname = "nowhere";
-	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_CONFIG);
 	assert_non_null(strstr(f.err.text, "database \"nowhere\" does not exist (3D000)"));
-	o = options();
+	o = fixture_options();
 	o.user = "nobody_of_that_name";
 	o.password = "sesame";
-	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_CONFIG);
 	assert_null(strstr(f.err.text, "sesame"));
-	o = options();
+	o = fixture_options();
 	o.port = 1;
-	assert_int_equal(ops->open(&o, &sink, &position, &f.err), -1);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &f.err), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);
 }
 
 static void a_secret_is_asked_for_and_checked(void **state)
 {
-	struct sink_options o = options();
+	struct sink_options o = fixture_options();
 	struct sink_position position;
 	struct error err = ERROR_INIT;
 	struct sink *sink;
 
-	run("DROP ROLE IF EXISTS scram_user; CREATE ROLE scram_user LOGIN SUPERUSER PASSWORD 'right'");
+	fixture_run("DROP ROLE IF EXISTS scram_user; CREATE ROLE scram_user LOGIN SUPERUSER PASSWORD 'right'");
 	o.user = "scram_user";
-	assert_int_equal(ops->open(&o, &sink, &position, &err), -1);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &err), -1);
 	assert_int_equal(err.class, ERROR_CONFIG);
 	o.password = "wrong";
-	assert_int_equal(ops->open(&o, &sink, &position, &err), -1);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &err), -1);
 	assert_int_equal(err.class, ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "password authentication failed for user \"scram_user\" (28P01)"));
 	o.password = "right";
-	assert_int_equal(ops->open(&o, &sink, &position, &err), 0);
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &err), 0);
 	free(position.offsets);
-	ops->close(sink);
+	fixture_ops->close(sink);
 }
 
 static int set_up(void **state)
 {
-	connect_admin();
+	fixture_connect();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	PQfinish(admin);
+	PQfinish(fixture_admin);
 	return 0;
 }
 
