@@ -588,7 +588,10 @@ static int drain(struct pipeline *pl, struct error *err)
 
 static void close_all(struct pipeline *pl)
 {
-	/* The producer first: the next try's look at the topics' ends must not race with its requests. */
+	/*
+	 * The producer first: what it holds must not be sent behind the next try's look at the topics' ends. (What is
+	 * with the brokers by then is theirs: docs/delivery.md says what that means with replication.)
+	 */
 	kafka_producer_free(pl->producer);
 	produce_free(pl->produce);
 	flight_release(&pl->flight);

@@ -107,8 +107,7 @@ enum agent_want agent_want(void);
 /* Readable while agent_want() is not AGENT_WANT_RUN: put it into the poll set; never read it. */
 int agent_wake_fd(void);
 void agent_running(void);
+/* Readiness needs the running state and figures whose heartbeat is younger than 3 intervals + 5 s. */
 void agent_publish(const struct agent_figures *figures);
-/* Readiness needs the running state and a heartbeat younger than 3 intervals + 5 s. */
-bool agent_ready(void);
 
 #endif

@@ -430,16 +430,6 @@ void agent_snapshot(struct agent_snapshot *ret_snapshot)
 	snapshot->alive = agent_alive();
 }
 
-bool agent_ready(void)
-{
-	bool ready;
-
-	pthread_mutex_lock(&agent.lock);
-	ready = agent.state == AGENT_RUNNING && heartbeat_is_young(clock_monotonic_us());
-	pthread_mutex_unlock(&agent.lock);
-	return ready;
-}
-
 void agent_watch_beat(void)
 {
 	uint64_t now = atomic_load_explicit(&beat, memory_order_relaxed);

@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct column *table_column(const struct table *table, const char *name)
-{
-	long i = table_column_index(table, name, strlen(name));
-
-	return i < 0 ? NULL : &table->columns[i];
-}
-
 long table_column_index(const struct table *table, const char *name, size_t name_len)
 {
 	for (size_t i = 0; i < table->column_count; i++) {

@@ -67,9 +67,7 @@ struct table {
 	uint32_t version; /* 1, 2, ... of the same table name */
 };
 
-/* The column of that name, or NULL. */
-const struct column *table_column(const struct table *table, const char *name);
-/* Its index, or -1. */
+/* Index of the column of that name, or -1. */
 long table_column_index(const struct table *table, const char *name, size_t name_len);
 const char *column_type_name(enum column_type type);
 

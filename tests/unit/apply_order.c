@@ -1,6 +1,6 @@
 /*
- * apply_order.c: apply/order by its properties: random delivery gives the source's order exactly once, and every seeded fault is
- * found every time.
+ * apply_order.c: apply/order by its properties: random delivery gives the source's order exactly once, and every seeded
+ * fault is found every time.
  */
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,7 +1,8 @@
 /*
- * apply_order_world.h: the world in which apply/order is tested: TABLES tables with PARTITIONS partitions each, and a log of
- * transactions, spread over partitions as capture does it. The script decides how much of each partition has arrived. A record is
- * kept small: values are left out, `id` names the row in the key's stead. A reader takes what comes out and checks it against the truth.
+ * apply_order_world.h: the world in which apply/order is tested: TABLES tables with PARTITIONS partitions each, and a
+ * log of transactions, spread over partitions as capture does it. The script decides how much of each partition has
+ * arrived. A record is kept small: values are left out, `id` names the row in the key's stead. A reader takes what comes
+ * out and checks it against the truth.
  */
 #ifndef TAILRACE_TESTS_UNIT_APPLY_ORDER_WORLD_H
 #define TAILRACE_TESTS_UNIT_APPLY_ORDER_WORLD_H

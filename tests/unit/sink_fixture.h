@@ -1,5 +1,6 @@
 /*
- * sink_fixture.h: what the tests of the PostgreSQL target against a real server share: the server, a source table with its mapping, a sink.
+ * sink_fixture.h: what the tests of the PostgreSQL target against a real server share: the server, a source table with
+ * its mapping, a sink.
  *
  * sink_postgres_real.sh says where the server is: SINK_TEST_HOST, SINK_TEST_PORT.
  */
