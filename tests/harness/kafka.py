@@ -177,8 +177,12 @@ class Kafka(Service):
     def _offsets(self, topic, spec):
         partitions = range(self.topics_all()[topic])
         asked = {TopicPartition(topic, partition): spec for partition in partitions}
-        found = self.admin().list_offsets(asked)
-        return {at.partition: future.result(30).offset for at, future in found.items()}
+
+        def answered():
+            found = self.admin().list_offsets(asked)
+            return {at.partition: future.result(30).offset for at, future in found.items()}
+        # A broker that was just restarted or woken does not know its own leaders for a moment.
+        return wait_until(answered, 30, f"the offsets of topic {topic}", ignore=(KafkaException,))
 
     def topics_all(self):
         """{topic: number of partitions}, Kafka's own too."""
