@@ -47,7 +47,7 @@ struct sink_mapping {
 };
 
 struct sink_options {
-	const char *type; /* "postgresql" */
+	const char *type; /* "postgresql", "mysql", "mariadb" */
 	const char *name; /* of the pipeline: the position row's key, and the lock's */
 	const char *hostname, *user, *password, *dbname, *sslmode, *sslrootcert, *sslcert, *sslkey;
 	int64_t port;
@@ -92,6 +92,7 @@ struct sink_ops {
 };
 
 extern const struct sink_ops sink_postgres;
+extern const struct sink_ops sink_mysql; /* MySQL and MariaDB; options->type says which it must be */
 extern const struct sink_ops sink_null; /* accepts everything, keeps the position in memory: for benchmarks and tests */
 
 #endif

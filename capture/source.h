@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/change/change.h"
 
@@ -21,7 +22,7 @@ enum source_item_kind {
 	SOURCE_BEGIN,     /* txn is set */
 	SOURCE_CHANGE,    /* chg is set; index and table_index are the pipeline's to fill */
 	SOURCE_COMMIT,    /* txn is complete */
-	SOURCE_HEARTBEAT, /* our own mark came back out of the log: source_us, lsn */
+	SOURCE_HEARTBEAT, /* our own mark came back out of the log, or the log's server said that it is alive: source_us, lsn */
 	SOURCE_PROGRESS   /* no transaction is open and the log was read up to lsn */
 };
 
@@ -30,7 +31,7 @@ struct source_item {
 	const struct transaction *txn; /* valid from BEGIN until the next BEGIN */
 	struct change chg;             /* values live until the next call of next() or tend() */
 	int64_t source_us;
-	uint64_t lsn;
+	uint64_t lsn; /* in the unit of struct transaction's commit */
 };
 
 struct source_options {
@@ -44,8 +45,15 @@ struct source_options {
 	const char *const *table_exclude;
 	size_t table_exclude_count;
 	int64_t heartbeat_interval_us, status_interval_us;
+	/* MySQL, MariaDB */
+	int64_t server_id;            /* as which replica the agent shows itself */
+	bool semi_sync;               /* acknowledge a transaction to the server when Kafka has it */
+	const char *state_directory;  /* for what the agent must remember and Kafka does not hold: shapes of tables */
 	/* identity of the log that Kafka has, "" if none: another one is ERROR_GAP before anything is made */
 	const char *expected_log;
+	/* the position record's, 0 and "" if there is none: where resume() said that reading must go on for `confirmed` */
+	uint64_t confirmed;
+	const char *resume;
 	bool (*stopping)(void); /* asked during long waits of open(), which then ends with ERROR_RETRY; NULL: never */
 };
 
@@ -65,7 +73,7 @@ typedef int source_table_visit(void *context, const char *schema, const char *na
 
 /* One thread; all required. */
 struct source_ops {
-	const char *connector; /* "postgresql" */
+	const char *connector; /* "postgresql", "mysql", "mariadb" */
 	/*
 	 * may_create: false when Kafka already has history of this log: then a missing slot is ERROR_GAP and nothing is
 	 * made.
@@ -93,11 +101,27 @@ struct source_ops {
 	size_t (*poll_fds)(struct source *src, struct pollfd *fds, size_t room, int *io_timeout_ms);
 	/* Everything up to lsn is durable in Kafka, and so is the record that says so: the log may forget it. */
 	int (*confirm)(struct source *src, uint64_t lsn, struct error *err);
-	/* Last known end of the log, from keepalives: for lag. */
+	/*
+	 * Last known end of the log: no transaction that the server has now commits at or behind it. UINT64_MAX if that cannot
+	 * be told in this unit.
+	 */
 	uint64_t (*head)(const struct source *src);
+	/* Bytes of log between `confirmed` and the last known end; -1: not known. */
+	int64_t (*lag_bytes)(const struct source *src, uint64_t confirmed);
+	/*
+	 * Appends what open() must be given as `resume`, so that every transaction that commits at or behind upto comes again
+	 * under the same number; nothing where upto alone says it (PostgreSQL). upto: a transaction's end, or an item's lsn, and
+	 * never less than in the call before; what lies before it may be forgotten by now.
+	 */
+	int (*resume)(struct source *src, uint64_t upto, struct buf *out, struct error *err);
+	/* Where upto is, in the words of the source's operators: an LSN, or file, offset and GTID set; cut to size. Returns buf. */
+	const char *(*describe)(const struct source *src, uint64_t upto, char *buf, size_t size);
 	void (*close)(struct source *src);
 };
 
 extern const struct source_ops source_postgres;
+/* One server speaks for itself: open() refuses the other kind by name. */
+extern const struct source_ops source_mysql;
+extern const struct source_ops source_mariadb;
 
 #endif

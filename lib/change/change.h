@@ -21,14 +21,23 @@ enum change_op {
 	CHANGE_TRUNCATE = 't'
 };
 
-#define TRANSACTION_ID_MAX 96
+#define TRANSACTION_ID_MAX 160
+#define TRANSACTION_GTID_MAX 96
 
 struct transaction {
-	char id[TRANSACTION_ID_MAX]; /* PostgreSQL: "<xid>:<commit LSN as a decimal number>" */
+	/*
+	 * What it is, ":", commit as a decimal number. PostgreSQL: "<xid>:<LSN>". MySQL, MariaDB: "<GTID>:<number>", without
+	 * GTIDs "<file>/<position>:<number>".
+	 */
+	char id[TRANSACTION_ID_MAX];
 	uint64_t commit;             /* position.h */
 	uint64_t end;                /* what the source may forget once this transaction is durable (PostgreSQL: LSN behind the commit) */
 	uint64_t xid;
 	int64_t commit_us; /* wall time of the commit at the source, us since 1970 */
+	/* MySQL, MariaDB; else "", 0 */
+	char gtid[TRANSACTION_GTID_MAX]; /* "0-1-77", "<uuid>:77", "<uuid>:<tag>:77"; "" without GTIDs */
+	uint32_t server_id;              /* of the server where it was committed first */
+	uint64_t thread;                 /* of that server's connection; 0: not told */
 };
 
 /*
@@ -44,7 +53,9 @@ struct change {
 	bool before_is_key;
 	bool truncate_cascade;
 	bool truncate_restart_identity;
-	uint64_t lsn;         /* where the change itself stands in the log */
+	uint64_t lsn;         /* where the change itself stands in the log; MySQL, MariaDB: its event's offset in file */
+	const char *file;     /* MySQL, MariaDB: the binlog file; else NULL */
+	uint32_t row;         /* MySQL, MariaDB: number of the row in its event, from 0 */
 	uint64_t index;       /* in the transaction, from 1 (contract: total_order) */
 	uint64_t table_index; /* among the transaction's events of this table, from 1 (contract: data_collection_order) */
 };

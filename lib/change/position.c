@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 int position_compare(uint64_t commit_a, uint64_t index_a, uint64_t commit_b, uint64_t index_b)
 {
@@ -18,6 +19,22 @@ int position_compare(uint64_t commit_a, uint64_t index_a, uint64_t commit_b, uin
 const char *position_lsn_format(uint64_t lsn, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
+	return buf;
+}
+
+const char *position_commit_format(const char *log, uint64_t commit, char *buf, size_t size)
+{
+	if (strncmp(log, "mysql:", 6) != 0 && strncmp(log, "mariadb:", 8) != 0)
+		return position_lsn_format(commit, buf, size);
+	(void)snprintf(buf, size, "%" PRIu64, commit);
+	return buf;
+}
+
+const char *position_place_format(const char *file, uint64_t lsn, char *buf, size_t size)
+{
+	if (file == NULL)
+		return position_lsn_format(lsn, buf, size);
+	(void)snprintf(buf, size, "%s:%" PRIu64, file, lsn);
 	return buf;
 }
 

@@ -23,7 +23,7 @@ const char *column_type_name(enum column_type type)
 {
 	static const char *const names[] = { "boolean", "int16", "int32", "int64", "uint64", "float32", "float64",
 		"decimal", "string", "bytes", "json", "xml", "uuid", "enum", "date", "time", "timetz", "timestamp",
-		"timestamptz", "interval", "array" };
+		"timestamptz", "interval", "array", "bits", "year", "set", "duration", "geometry", "vector" };
 
 	return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "unknown";
 }

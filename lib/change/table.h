@@ -32,19 +32,26 @@ enum column_type {
 	COLUMN_TIMESTAMP,   /* without time zone */
 	COLUMN_TIMESTAMPTZ, /* an instant */
 	COLUMN_INTERVAL,    /* carried as text */
-	COLUMN_ARRAY        /* element_type, with precision, scale, fraction and labels of the element */
+	COLUMN_ARRAY,       /* element_type, with precision, scale, fraction and labels of the element */
+	/* MySQL and MariaDB only */
+	COLUMN_BITS,     /* BIT(n): precision = n, 1 to 64; BIT(1) too */
+	COLUMN_YEAR,     /* 1901 to 2155, and 0 for the year 0000 */
+	COLUMN_SET,      /* labels; the members in the set's order, joined by commas */
+	COLUMN_DURATION, /* TIME: signed, up to 838:59:59.999999 either way; fraction */
+	COLUMN_GEOMETRY, /* SRID, 4 bytes little endian, then WKB: as the server stores it */
+	COLUMN_VECTOR    /* 32-bit floats, little endian */
 };
 
 struct column {
 	const char *name;
 	enum column_type type;
 	enum column_type element_type; /* of a COLUMN_ARRAY */
-	int precision;                 /* COLUMN_DECIMAL; 0: without limit */
+	int precision;                 /* COLUMN_DECIMAL; 0: without limit. COLUMN_BITS: number of bits */
 	int scale;
 	int fraction; /* digits of the second kept by time types, 0 to 6 */
 	bool key;     /* part of the primary key or of the replica identity index */
 	const char *source_type; /* as the source names it: "numeric(12,2)", "contact_kind" */
-	const char *const *labels; /* COLUMN_ENUM */
+	const char *const *labels; /* COLUMN_ENUM, COLUMN_SET */
 	size_t label_count;
 };
 

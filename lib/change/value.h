@@ -20,11 +20,12 @@ enum value_kind {
 	VALUE_UNCHANGED, /* the log does not carry it (PostgreSQL's unchanged TOAST): the target keeps what it has */
 	VALUE_BOOL,      /* b */
 	VALUE_INT,       /* i: every signed integer type, COLUMN_DATE (days since 1970-01-01), COLUMN_TIME (us since midnight),
-	                    COLUMN_TIMESTAMP and COLUMN_TIMESTAMPTZ (us since 1970-01-01 00:00, the latter in UTC) */
-	VALUE_UINT,      /* u: an unsigned 64-bit integer */
+	                    COLUMN_TIMESTAMP and COLUMN_TIMESTAMPTZ (us since 1970-01-01 00:00, the latter in UTC),
+	                    COLUMN_YEAR, COLUMN_DURATION (us, signed) */
+	VALUE_UINT,      /* u: an unsigned 64-bit integer, COLUMN_BITS */
 	VALUE_FLOAT,     /* f: both float types */
-	VALUE_TEXT,      /* text: UTF-8; also COLUMN_DECIMAL as plain digits ("-12.340"), COLUMN_UUID in its 36 characters */
-	VALUE_BYTES,     /* text: raw bytes */
+	VALUE_TEXT,      /* text: UTF-8; also COLUMN_DECIMAL as plain digits ("-12.340"), COLUMN_UUID in its 36 characters, COLUMN_SET */
+	VALUE_BYTES,     /* text: raw bytes; also COLUMN_GEOMETRY, COLUMN_VECTOR */
 	VALUE_ARRAY,     /* array: one dimension, lower bound 1 */
 	VALUE_EXACT      /* text: as the source writes it, because the column's type cannot hold it */
 };

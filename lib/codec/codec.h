@@ -41,9 +41,9 @@ struct encoder;       /* one per source */
 struct encoder_table; /* one per struct table: topic, schema ids, a plan per column */
 
 struct encoder_source {
-	const char *connector; /* "postgresql" */
+	const char *connector; /* "postgresql", "mysql", "mariadb": decides which Source record the events carry */
 	const char *prefix;    /* topic.prefix, also source.name and transaction topic's prefix */
-	const char *database;
+	const char *database; /* PostgreSQL's; of MySQL and MariaDB, source.db is the table's schema */
 	const char *log; /* position.h: identity of the log, goes into each END */
 	uint64_t epoch;  /* of this capture agent's run, goes into each END */
 };
@@ -86,6 +86,8 @@ int encoder_end(struct encoder *encoder, const struct transaction *txn, const ch
 int encoder_heartbeat(struct encoder *encoder, int64_t source_us, uint64_t lsn, struct buf *key, struct buf *value,
 	struct error *err);
 
+#define CODEC_RESUME_MAX ((size_t)512 << 10)
+
 /* Position topic (compacted, key = prefix): everything up to `confirmed` is durable in Kafka; `transaction_id`: last END. */
 struct codec_position {
 	char log[POSITION_LOG_MAX];
@@ -94,6 +96,11 @@ struct codec_position {
 	uint64_t confirmed; /* the slot may be told this */
 	uint64_t epoch;
 	int64_t wall_us;
+	/*
+	 * source.h: resume(); NULL or "": nothing (PostgreSQL). At most CODEC_RESUME_MAX bytes with its end. From decoder_position():
+	 * in the arena.
+	 */
+	const char *resume;
 };
 int encoder_position(struct encoder *encoder, const struct codec_position *pos, struct buf *key, struct buf *value,
 	struct error *err);
