@@ -15,8 +15,8 @@ export TAILRACE_PYTHON="$TAILRACE_CACHE/venv/bin/python"
 
 SETUP_PACKAGES="
   autoconf automake autoconf-archive make gcc libc6-dev clang libclang-rt-14-dev pkg-config
-  libpq-dev default-libmysqlclient-dev librdkafka-dev libavro-dev libconfig-dev libjansson-dev
-  libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libzstd-dev uthash-dev
+  libpq-dev libmariadb-dev librdkafka-dev libavro-dev libconfig-dev libjansson-dev
+  libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libzstd-dev zlib1g-dev uthash-dev
   libsystemd-dev libcmocka-dev postgresql postgresql-contrib python3-venv openjdk-17-jre-headless
   maven xz-utils man-db ca-certificates"
 
