@@ -3,9 +3,10 @@ import argparse
 import statistics
 import sys
 
-from . import capture_postgres, latency, big_transaction
+from . import apply_mysql, big_transaction, capture_mysql, capture_postgres, latency
 
-ALL = {"capture-postgres": capture_postgres, "latency": latency, "big-transaction": big_transaction}
+ALL = {"capture-postgres": capture_postgres, "latency": latency, "big-transaction": big_transaction,
+       "capture-mysql": capture_mysql, "apply-mysql": apply_mysql}
 
 
 class Results:
