@@ -126,18 +126,18 @@ int queue_error_set(struct error *err, const char *what, const char *message, co
 	return -1;
 }
 
-/* " at 0/16B3748 event 3 of transaction 751:23812936, key (id=42)" */
+/* " at 0/16B3748 event 3 of transaction 751:23812936, key (id=42)"; " at binlog.000007:4711 event 3 of ..." */
 static void describe(const struct queue_entry *entry, char *out, size_t size)
 {
-	char lsn[24];
+	char place[QUEUE_FILE_MAX + 24];
 
-	(void)position_lsn_format(entry->lsn, lsn, sizeof lsn);
+	(void)position_place_format(entry->file[0] != '\0' ? entry->file : NULL, entry->lsn, place, sizeof place);
 	if (entry->rows > 1)
 		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s and %u more rows",
-			entry->verb, entry->table, lsn, entry->index, entry->transaction_id, entry->rows - 1);
+			entry->verb, entry->table, place, entry->index, entry->transaction_id, entry->rows - 1);
 	else
 		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s%s%s%s", entry->verb,
-			entry->table, lsn, entry->index, entry->transaction_id, entry->key[0] != '\0' ? ", key (" : "",
+			entry->table, place, entry->index, entry->transaction_id, entry->key[0] != '\0' ? ", key (" : "",
 			entry->key, entry->key[0] != '\0' ? ")" : "");
 }
 
@@ -371,7 +371,7 @@ int queue_next(struct queue *queue, enum queue_kind kind, struct queue_entry **r
 	entry->lsn = entry->index = entry->last_index = entry->last_commit = 0;
 	entry->verb = entry->table = "";
 	entry->prepared = NULL;
-	entry->transaction_id[0] = entry->key[0] = '\0';
+	entry->transaction_id[0] = entry->key[0] = entry->file[0] = '\0';
 	*ret_entry = entry;
 	return 0;
 }

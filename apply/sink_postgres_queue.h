@@ -27,6 +27,8 @@
 #define QUEUE_ENTRIES 1024u /* a power of two */
 #define QUEUE_UNSENT ((size_t)1 << 20)
 #define QUEUE_KEY_MAX 128
+/* Of a binlog's name; a longer one is cut. */
+#define QUEUE_FILE_MAX 64
 
 enum queue_kind {
 	QUEUE_BEGIN,
@@ -49,6 +51,7 @@ struct queue_entry {
 	const char *verb;                        /* "an insert into", "an update of", "a delete from" */
 	const char *table;                       /* lives as long as the sink */
 	bool *prepared;                          /* QUEUE_PREPARE */
+	char file[QUEUE_FILE_MAX];               /* of the first row, as lsn: change.h; "": none */
 	uint64_t lsn, index;                     /* of the first row */
 	uint64_t last_index;                     /* of the last row */
 	uint64_t last_commit;                    /* of the last row's transaction */

@@ -176,14 +176,49 @@ static bool string_holds(const struct column *source, const struct shape_type *t
 	if (source->source_type != NULL)
 		bare_name(source->source_type, name, sizeof name);
 	name[strcspn(name, "[")] = '\0';
-	if (strcmp(target->base, "bpchar") == 0 && !is_one_of(name, "character bpchar"))
-		return false; /* would be padded */
+	length = source->source_type != NULL ? modifier(source->source_type) : -1;
+	/* Others would be padded. MySQL's char(n) means the same as PostgreSQL's; "char" without n is not it. */
+	if (strcmp(target->base, "bpchar") == 0 && !is_one_of(name, "character bpchar") &&
+		(strcmp(name, "char") != 0 || length < 0))
+		return false;
 	if (target->typmod < 4 || name[0] == '\0')
 		return true;
-	length = modifier(source->source_type);
-	if (strcmp(name, "character varying") == 0 || is_one_of(name, "varchar character bpchar"))
+	if (strcmp(name, "tinytext") == 0)
+		return target->typmod - 4 >= 255;
+	if (strcmp(name, "character varying") == 0 || is_one_of(name, "varchar character bpchar char"))
 		return length < 0 || length <= target->typmod - 4;
-	return !is_one_of(name, "text citext json jsonb xml");
+	return !is_one_of(name, "text citext json jsonb xml mediumtext longtext");
+}
+
+/* Characters of UTF-8. */
+static size_t characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text != '\0'; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
+/* One label, or all members of a set with their commas, in a text column. */
+static bool labels_hold(const struct column *source, const struct shape_type *target)
+{
+	size_t most = 0, all = 0;
+
+	if (strcmp(target->base, "varchar") != 0)
+		return strcmp(target->base, "text") == 0;
+	for (size_t i = 0; i < source->label_count; i++) {
+		size_t len = characters(source->labels[i]);
+
+		most = len > most ? len : most;
+		all += len + (i > 0);
+	}
+	return target->typmod < 4 || (source->type == COLUMN_SET ? all : most) <= (size_t)target->typmod - 4;
+}
+
+static bool has_source_type(const struct column *source, const char *text)
+{
+	return source->source_type != NULL && strncmp(source->source_type, text, strlen(text)) == 0;
 }
 
 static bool fraction_holds(const struct column *source, int typmod)
@@ -203,6 +238,8 @@ static bool carried_holds(const struct column *source, const struct shape_type *
 		return string_holds(source, target);
 	if (source->source_type == NULL || source->source_type[0] == '\0')
 		return true; /* not known: the server's input function decides */
+	if (strcmp(target->base, "inet") == 0 && is_one_of(source->source_type, "inet4 inet6")) /* MariaDB's */
+		return true;
 	if (same_type(source->source_type, target->declared, target->typmod))
 		return true;
 	return same_type(source->source_type, target->base, target->typmod);
@@ -211,8 +248,9 @@ static bool carried_holds(const struct column *source, const struct shape_type *
 static bool integer_holds(const struct column *source, const char *base, int typmod)
 {
 	switch (source->type) {
-	case COLUMN_INT16:
+	case COLUMN_INT16: /* BOOLEAN is tinyint(1): its values are checked one by one */
 		return is_one_of(base, "int2 int4 int8") ||
+			(strcmp(base, "bool") == 0 && has_source_type(source, "tinyint")) ||
 			(strcmp(base, "numeric") == 0 && numeric_holds(typmod, 5, 0));
 	case COLUMN_INT32:
 		return is_one_of(base, "int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 10, 0));
@@ -234,6 +272,76 @@ static bool decimal_holds(const struct column *source, const struct shape_type *
 	if (source->precision == 0)
 		return target->typmod < 4 || is_numeric_of(source->source_type, target->typmod);
 	return numeric_holds(target->typmod, source->precision - source->scale, source->scale);
+}
+
+/* A json column keeps the text as it was written, jsonb does not; MySQL's own JSON does not keep it either. */
+static bool json_holds(const struct column *source, const struct shape_type *target)
+{
+	if (is_one_of(target->base, "json text"))
+		return true;
+	if (strcmp(target->base, "jsonb") == 0)
+		return target->mysql || source->source_type == NULL || strcmp(source->source_type, "json") != 0;
+	return source->source_type != NULL && same_type(source->source_type, target->declared, target->typmod);
+}
+
+/* bit(n) is a text of exactly n digits; as a number, any that has as many bits without its sign. */
+static bool bits_hold(const struct column *source, const struct shape_type *target)
+{
+	int bits = source->precision;
+
+	if (strcmp(target->base, "bit") == 0)
+		return target->typmod < 0 || target->typmod == bits;
+	if (strcmp(target->base, "varbit") == 0)
+		return target->typmod < 0 || target->typmod >= bits;
+	if (strcmp(target->base, "numeric") == 0)
+		return numeric_holds(target->typmod, bits * 30103 / 100000 + 1, 0);
+	return (bits == 1 && strcmp(target->base, "bool") == 0) || (bits < 16 && strcmp(target->base, "int2") == 0) ||
+		(bits < 32 && strcmp(target->base, "int4") == 0) || (bits < 64 && strcmp(target->base, "int8") == 0);
+}
+
+/* TIME goes beyond a day and below zero, so interval; a time takes those that are one. An interval's modifier: fields, digits. */
+static bool duration_holds(const struct column *source, const struct shape_type *target)
+{
+	if (strcmp(target->base, "time") == 0)
+		return fraction_holds(source, target->typmod);
+	if (strcmp(target->base, "interval") != 0)
+		return strcmp(target->base, "text") == 0;
+	return target->typmod < 0 ||
+		((target->typmod >> 16 & 0x7fff) == 0x7fff && (target->typmod & 0xffff) >= source->fraction);
+}
+
+/* Types that only MySQL and MariaDB have. */
+static bool mysql_type_holds(const struct column *source, const struct shape_type *target)
+{
+	const char *base = target->base;
+
+	switch (source->type) {
+	case COLUMN_BITS:
+		return bits_hold(source, target);
+	case COLUMN_YEAR:
+		return is_one_of(base, "int2 int4 int8 text") ||
+			(strcmp(base, "numeric") == 0 && numeric_holds(target->typmod, 4, 0));
+	case COLUMN_SET:
+		if (target->element[0] != '\0')
+			return target->kind == 'e' || strcmp(target->element, "text") == 0 ||
+				(strcmp(target->element, "varchar") == 0 && target->typmod < 0);
+		return labels_hold(source, target);
+	case COLUMN_DURATION:
+		return duration_holds(source, target);
+	case COLUMN_GEOMETRY:
+		return is_one_of(base, "bytea geometry");
+	case COLUMN_VECTOR:
+		return strcmp(base, "bytea") == 0 || is_one_of(target->element, "float4 float8");
+	default:
+		return false;
+	}
+}
+
+/* A date or timestamp as text: what MySQL has beyond the calendar (0000-00-00) goes there only. */
+static bool time_holds(const struct column *source, const struct shape_type *target, const char *base)
+{
+	return (strcmp(target->base, base) == 0 && fraction_holds(source, target->typmod)) ||
+		strcmp(target->base, "text") == 0;
 }
 
 static bool type_holds(const struct column *source, const struct shape_type *target)
@@ -258,29 +366,24 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 		return carried_holds(source, target);
 	case COLUMN_BYTES:
 		return strcmp(base, "bytea") == 0;
-	case COLUMN_JSON: /* jsonb would reorder what a json column keeps as it was written */
-		return is_one_of(base, "json text") ||
-			(strcmp(base, "jsonb") == 0 &&
-				(source->source_type == NULL || strcmp(source->source_type, "json") != 0)) ||
-			(source->source_type != NULL &&
-				same_type(source->source_type, target->declared, target->typmod));
+	case COLUMN_JSON:
+		return json_holds(source, target);
 	case COLUMN_XML:
 		return is_one_of(base, "xml text");
 	case COLUMN_UUID:
 		return is_one_of(base, "uuid text");
 	case COLUMN_ENUM:
-		return target->kind == 'e' || is_one_of(base, "text varchar");
+		return target->kind == 'e' || labels_hold(source, target);
 	case COLUMN_DATE:
-		return strcmp(base, "date") == 0;
+		return is_one_of(base, "date text");
 	case COLUMN_TIME:
 		return strcmp(base, "time") == 0 && fraction_holds(source, target->typmod);
 	case COLUMN_TIMETZ:
-		return (strcmp(base, "timetz") == 0 && fraction_holds(source, target->typmod)) ||
-			strcmp(base, "text") == 0;
+		return time_holds(source, target, "timetz");
 	case COLUMN_TIMESTAMP:
-		return strcmp(base, "timestamp") == 0 && fraction_holds(source, target->typmod);
+		return time_holds(source, target, "timestamp");
 	case COLUMN_TIMESTAMPTZ:
-		return strcmp(base, "timestamptz") == 0 && fraction_holds(source, target->typmod);
+		return time_holds(source, target, "timestamptz");
 	case COLUMN_INTERVAL:
 		return strcmp(base, "text") == 0 ||
 			(strcmp(base, "interval") == 0 &&
@@ -288,9 +391,10 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 					(source->source_type != NULL &&
 						strcmp(source->source_type, target->declared) == 0)));
 	case COLUMN_ARRAY:
-		break;
+		return false;
+	default:
+		return mysql_type_holds(source, target);
 	}
-	return false;
 }
 
 /* The binary form by the base type's name, for its domains as well: they are received as their base type is. */
@@ -327,8 +431,16 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 	}
 	if (!type_holds(source, target))
 		return false;
-	/* A number never goes in another type's binary form: what type_holds() lets pass into a text has no such kind. */
+	/* A number never goes in another type's binary form: into a text it is written as text. */
 	*ret_form = form_of(target->base);
+	if (is_one_of(target->base, "bit varbit") && source->type == COLUMN_BITS)
+		*ret_form = FORM_BITS;
+	else if (strcmp(target->base, "geometry") == 0 && source->type == COLUMN_GEOMETRY)
+		*ret_form = FORM_EWKB;
+	else if (target->element[0] != '\0' && source->type == COLUMN_SET)
+		*ret_form = FORM_MEMBERS;
+	else if (target->element[0] != '\0' && source->type == COLUMN_VECTOR)
+		*ret_form = strcmp(target->element, "float4") == 0 ? FORM_FLOAT4_ARRAY : FORM_FLOAT8_ARRAY;
 	return true;
 }
 
@@ -360,6 +472,30 @@ int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct 
 	return buf_check(out, "list of key columns", err);
 }
 
+/*
+ * Whose table it is, only the spelling of its columns' types tells: PostgreSQL writes integer, character varying(20), numeric,
+ * timestamp without time zone. With nothing but bigint, smallint, text, date and json it may be either, and counts as PostgreSQL's.
+ */
+static bool is_mysql(const struct table *table)
+{
+	static const char spelled[] = "tinyint int mediumint varchar char decimal double float datetime time timestamp binary varbinary "
+				      "tinyblob blob mediumblob longblob tinytext mediumtext longtext enum inet4 inet6";
+
+	for (size_t i = 0; i < table->column_count; i++) {
+		const char *type = table->columns[i].source_type;
+		char name[64];
+
+		if (table->columns[i].type > COLUMN_ARRAY)
+			return true;
+		if (table->columns[i].type == COLUMN_ARRAY || type == NULL || type[0] == '"' || strstr(type, " zone") != NULL)
+			continue;
+		bare_name(type, name, sizeof name);
+		if (strstr(type, " unsigned") != NULL || is_one_of(name, spelled))
+			return true;
+	}
+	return false;
+}
+
 static int find_row(const PGresult *answer, const char *name)
 {
 	for (int row = 0; row < PQntuples(answer); row++)
@@ -379,7 +515,8 @@ static int check_type(
 	const struct column *source = column->source;
 	struct shape_type type = { .base = PQgetvalue(answer, row, Q_BASE),
 		.declared = PQgetvalue(answer, row, Q_DECLARED),
-		.element = PQgetvalue(answer, row, Q_ELEMENT) };
+		.element = PQgetvalue(answer, row, Q_ELEMENT),
+		.mysql = shape->mysql };
 
 	type.kind = PQgetvalue(answer, row, Q_LEAF_KIND)[0];
 	if (source->label_count > 0 && type.kind == 'e')
@@ -523,6 +660,7 @@ int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct
 	if (shape == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
 	shape->source_columns = mapping->table->column_count;
+	shape->mysql = is_mysql(mapping->table);
 	if (shape_names(shape, mapping, err) < 0 || check_table(shape, mapping, answer, err) < 0)
 		goto fail;
 	shape->cascades = is_true(answer, 0, Q_CASCADES);

@@ -64,6 +64,7 @@ struct shape {
 	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */
 	bool key_cascades;
 	bool overriding;
+	bool mysql; /* the source is MySQL or MariaDB, as far as its columns' types tell */
 };
 
 /* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none:
@@ -93,6 +94,7 @@ struct shape_type {
 	const char *element; /* base name of an array's elements, "" for none */
 	char kind;           /* pg_type.typtype of base: b, e, c, r, m; of the element for an array */
 	int typmod;
+	bool mysql; /* the source is MySQL or MariaDB */
 };
 bool shape_type_holds(const struct column *source, const struct shape_type *target, enum pg_form *ret_form);
 

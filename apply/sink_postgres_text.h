@@ -30,7 +30,13 @@ enum pg_form {
 	FORM_DATE,      /* int32, days since 2000-01-01 */
 	FORM_TIME,      /* int64, us */
 	FORM_TIMESTAMP, /* int64, us since 2000-01-01; with or without time zone */
-	FORM_UUID
+	FORM_UUID,
+	/* of MySQL's and MariaDB's types */
+	FORM_BITS,          /* bit, varbit: as text, one digit a bit */
+	FORM_MEMBERS,       /* an array of a set's members, as text */
+	FORM_EWKB,          /* PostGIS: extended WKB, as text in hexadecimal */
+	FORM_FLOAT4_ARRAY,  /* of a vector */
+	FORM_FLOAT8_ARRAY
 };
 
 /* One parameter as libpq wants it; the bytes stand in the buffer from `offset`, with a NUL behind them. */
@@ -43,12 +49,15 @@ struct pg_param {
 /*
  * Appends the text form of a value (never VALUE_NULL or VALUE_UNCHANGED). column: its source column, for the type.
  * Returns 0, or -1 and ERROR_DATA naming the column: a zero byte in a text, a kind that does not fit the type, a full
- * buffer.
+ * buffer. This is the form for a text column too, and for messages.
  */
 int pg_text(const struct column *column, const struct value *val, struct buf *out, struct error *err);
 
-/* Appends a parameter. VALUE_NULL becomes NULL; VALUE_UNCHANGED is the caller's mistake (ERROR_BUG). Errors as
- * pg_text(). */
+/*
+ * Appends a parameter. VALUE_NULL becomes NULL; VALUE_UNCHANGED is the caller's mistake (ERROR_BUG). Errors as
+ * pg_text(), and for what a value of the source can be and one of this target type cannot: a date of zeros, a MySQL TIME
+ * that is no time of day, a tinyint that is no boolean.
+ */
 int pg_param(const struct column *column, enum pg_form form, const struct value *val, struct buf *out,
 	struct pg_param *ret, struct error *err);
 

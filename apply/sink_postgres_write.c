@@ -148,7 +148,12 @@ static void describe_key(struct writer *writer, const struct shape *shape, const
 static void describe_row(struct writer *writer, const struct shape *shape, const struct change *chg,
 	const struct value *key, const struct transaction *txn, struct write_row *row)
 {
-	row->lsn = chg->lsn != 0 ? chg->lsn : txn->commit;
+	const char *file = chg->file != NULL ? chg->file : "";
+	size_t file_len = strnlen(file, sizeof row->file - 1);
+
+	memcpy(row->file, file, file_len);
+	row->file[file_len] = '\0';
+	row->lsn = chg->lsn != 0 || file_len > 0 ? chg->lsn : txn->commit;
 	row->index = chg->index;
 	row->commit = txn->commit;
 	memcpy(row->transaction_id, txn->id, strnlen(txn->id, sizeof row->transaction_id - 1) + 1);
@@ -162,6 +167,7 @@ static void put_entry(struct queue_entry *entry, const char *verb, const struct 
 	entry->verb = verb;
 	entry->table = shape->name;
 	entry->rows = count;
+	memcpy(entry->file, rows[0].file, strlen(rows[0].file) + 1);
 	entry->lsn = rows[0].lsn;
 	entry->index = rows[0].index;
 	entry->last_index = rows[count - 1].index;
@@ -174,10 +180,11 @@ static void put_entry(struct queue_entry *entry, const char *verb, const struct 
 /* An error that this side found, with the name of the change in front. */
 static int cannot(struct error *err, const char *verb, const struct shape *shape, const struct write_row *row)
 {
-	char lsn[24];
+	char place[QUEUE_FILE_MAX + 24];
 
+	(void)position_place_format(row->file[0] != '\0' ? row->file : NULL, row->lsn, place, sizeof place);
 	return error_prefix(err, "cannot write %s %s at %s event %" PRIu64 " of transaction %s%s%s%s", verb,
-		shape->name, position_lsn_format(row->lsn, lsn, sizeof lsn), row->index, row->transaction_id,
+		shape->name, place, row->index, row->transaction_id,
 		row->key[0] != '\0' ? ", key (" : "", row->key, row->key[0] != '\0' ? ")" : "");
 }
 

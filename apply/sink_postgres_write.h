@@ -41,6 +41,7 @@ struct write_target {
 
 /* Where a row came from. */
 struct write_row {
+	char file[QUEUE_FILE_MAX];
 	uint64_t lsn, index, commit;
 	char transaction_id[TRANSACTION_ID_MAX];
 	char key[QUEUE_KEY_MAX];

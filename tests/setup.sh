@@ -3,8 +3,12 @@
 # Run it, or source it (`. tests/setup.sh || exit`), which also exports TAILRACE_CACHE and TAILRACE_PYTHON.
 # It does only what is missing, and takes a fraction of a second when nothing is.
 #
+#   tests/setup.sh          what the build, the quickstart and the unit tests need
+#   tests/setup.sh --all    also the servers that only the end-to-end tests want: MySQL 9 and MariaDB 11 from Debian sid
+#
 # Everything but Debian packages goes to ${TAILRACE_CACHE:-<repository>/.cache}:
 #   venv/          Python with tests/requirements.txt         kafka/libs/    the broker's jars (tests/kafka/pom.xml)
+#   mysql/root/    MySQL 9 with its libraries (--all)         mariadb-11/root/  MariaDB 11 with its libraries (--all)
 #   bin/promtool   Prometheus's checker of metrics and rules  notes/         what could not be had, and why
 # Exit status: 0 ready, 69 something needed cannot be had here (the lines printed say what).
 
@@ -17,8 +21,8 @@ SETUP_PACKAGES="
   autoconf automake autoconf-archive make gcc libc6-dev clang libclang-rt-14-dev pkg-config
   libpq-dev libmariadb-dev librdkafka-dev libavro-dev libconfig-dev libjansson-dev
   libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libzstd-dev zlib1g-dev uthash-dev
-  libsystemd-dev libcmocka-dev postgresql postgresql-contrib python3-venv openjdk-17-jre-headless
-  maven xz-utils man-db ca-certificates"
+  libsystemd-dev libcmocka-dev postgresql postgresql-contrib mariadb-server-core mariadb-client
+  python3-venv openjdk-17-jre-headless maven xz-utils man-db ca-certificates debian-archive-keyring"
 
 setup_say() { printf 'setup: %s\n' "$*"; }
 
@@ -59,7 +63,8 @@ setup_apt() {
         -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@"
 }
 
-# Debian's PostgreSQL would create and start a cluster when it is installed; the tests make their own.
+# Debian's PostgreSQL would create and start a cluster when it is installed; the tests make their own. (MariaDB's would too: so it
+# is mariadb-server-core, the programs alone, and not mariadb-server.)
 setup_no_default_cluster() {
     [ -e /etc/postgresql-common/createcluster.conf ] && return 0
     setup_as_root sh -c 'mkdir -p /etc/postgresql-common &&
@@ -150,8 +155,88 @@ setup_promtool() {
     return 0
 }
 
+# ---- Servers from Debian sid: wanted by the end-to-end tests, not needed ----
+
+# Debian 12 has neither MySQL nor MariaDB 11. Their programs come from Debian sid together with every library that they need, the C
+# library and its loader too, into a folder of their own, where that loader runs them: nothing is installed, root is not needed, and
+# no chroot or mount can be left behind. apt is given an empty list of installed packages, and so it fetches the whole closure.
+
+SETUP_SID_SERVERS="mysql mariadb-11"
+
+setup_sid_packages() {
+    case $1 in
+    mysql) echo mysql-server-core mysql-client-core ;;
+    mariadb-11) echo mariadb-server-core mariadb-client ;;
+    esac
+}
+
+setup_sid_ready() {
+    local name
+    for name in $SETUP_SID_SERVERS; do
+        [ -e "$TAILRACE_CACHE/$name/.stamp" ] || [ -e "$TAILRACE_CACHE/notes/no-$name" ] || return 1
+    done
+}
+
+# The mirror that this machine's own apt uses for Debian.
+setup_debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' |
+        head -n 1
+}
+
+# setup_sid_apt FOLDER COMMAND...: an apt of its own in FOLDER, which knows only sid and believes that nothing is installed.
+setup_sid_apt() {
+    local work=$1 command=$2
+    shift 2
+    "$command" -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
+        -o "Dir::State=$work/state" -o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache" \
+        -o APT::Sandbox::User= -o APT::Default-Release= -o APT::Install-Recommends=false -o Acquire::Languages=none \
+        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
+}
+
+setup_sid_lists() {
+    local work=$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    mirror=$(setup_debian_mirror)
+    [ -n "$mirror" ] || { [ "$(id -u)" = 0 ] && setup_apt update && mirror=$(setup_debian_mirror); }
+    [ -n "$mirror" ] || { echo "apt knows no mirror of Debian"; return 69; }
+    mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" && : >"$work/status" &&
+        echo "deb [signed-by=$keyring] $mirror sid main" >"$work/sources.list" &&
+        setup_sid_apt "$work" apt-get -o APT::Update::Error-Mode=any update
+}
+
+# Manuals and Perl, which only scripts around the servers use, stay away.
+setup_fetch_sid() {
+    local name=$1 work=$2 root="$TAILRACE_CACHE/$1/root" package
+    rm -rf "${TAILRACE_CACHE:?}/$name" "$work/cache/archives"
+    mkdir -p "$root" "$work/cache/archives/partial" || return 69
+    # shellcheck disable=SC2046
+    setup_sid_apt "$work" apt-get install -y --download-only $(setup_sid_packages "$name") || return 69
+    for package in "$work"/cache/archives/*.deb; do
+        case ${package##*/} in perl*_* | libperl*_* | *-perl_*) continue ;; esac
+        dpkg-deb --fsys-tarfile "$package" |
+            tar -x -C "$root" --exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/locale' || return 69
+    done
+    ls "$work/cache/archives" >"$TAILRACE_CACHE/$name/.stamp"
+}
+
+setup_sid() (
+    setup_sid_ready && return 0
+    work=$(mktemp -d "$TAILRACE_CACHE/sid.XXXXXX") && trap 'rm -rf "$work"' EXIT || return 69
+    setup_retry "apt-get update for Debian sid" setup_sid_lists "$work" >"$work/log" 2>&1
+    for name in $SETUP_SID_SERVERS; do
+        [ ! -e "$TAILRACE_CACHE/$name/.stamp" ] || continue
+        setup_say "fetching $name from Debian sid"
+        setup_retry "$name" setup_fetch_sid "$name" "$work" >>"$work/log" 2>&1 || {
+            setup_say "$name cannot be had here: tests that need it will be skipped"
+            { echo "packages of Debian sid could not be fetched:" && tail -n 5 "$work/log"; } >"$TAILRACE_CACHE/notes/no-$name"
+        }
+    done
+    return 0
+)
+
 setup_all_ready() {
-    setup_venv_ready && setup_kafka_ready && setup_promtool_ready && [ -z "$(setup_missing_packages)" ]
+    setup_venv_ready && setup_kafka_ready && setup_promtool_ready && [ -z "$(setup_missing_packages)" ] &&
+        { [ "$SETUP_WANTED" != --all ] || setup_sid_ready; }
 }
 
 setup_main() {
@@ -159,15 +244,22 @@ setup_main() {
     mkdir -p "$TAILRACE_CACHE/notes" "$TAILRACE_CACHE/bin" || return 69
     (
         flock -w 1800 9 || { setup_say "another setup has held $TAILRACE_CACHE/.setup.lock for half an hour"; exit 69; }
-        setup_packages && setup_venv && setup_kafka && setup_promtool
+        setup_packages && setup_venv && setup_kafka && setup_promtool && { [ "$SETUP_WANTED" != --all ] || setup_sid; }
     ) 9>"$TAILRACE_CACHE/.setup.lock" || return 69
     setup_say "ready (cache: $TAILRACE_CACHE)"
 }
 
 if (return 0 2>/dev/null); then
+    SETUP_WANTED=""
     setup_main
     return
 else
+    SETUP_WANTED=${1:-}
+    case $SETUP_WANTED in "" | --all) ;; *)
+        echo "tests/setup.sh: unknown option \"$SETUP_WANTED\"; there is --all" >&2
+        exit 64
+        ;;
+    esac
     setup_main
     exit
 fi

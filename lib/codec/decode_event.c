@@ -412,6 +412,20 @@ static int check_rows(const struct reading *reading, const struct change *chg)
 	}
 }
 
+/* Where the change stands in its log: an LSN, or a binlog's file, offset and row. */
+static int read_place(const struct reading *reading, struct change *chg)
+{
+	const struct scalar *file = &reading->source[SOURCE_FILE], *row = &reading->source[SOURCE_ROW];
+
+	chg->lsn = decoder_unsigned(&reading->source[SOURCE_LSN]);
+	if (file->kind != SCALAR_TEXT || file->len == 0)
+		return 0;
+	chg->lsn = decoder_unsigned(&reading->source[SOURCE_POS]);
+	chg->row = row->kind == SCALAR_NUMBER ? (uint32_t)row->number : 0;
+	chg->file = arena_strndup(reading->arena, file->text, file->len);
+	return chg->file == NULL ? arena_error(reading->arena, reading->err) : 0;
+}
+
 /* The name of the table once it is known, for messages. */
 static int prefix_event(const struct reading *reading, const struct table *table)
 {
@@ -448,7 +462,8 @@ static int read_event(struct decoder *decoder, struct plan *plan, struct reading
 		chg->after = chg->op == CHANGE_DELETE ? NULL : reading->after;
 	}
 	chg->before_is_key = chg->before != NULL && plan->event.identity == IDENTITY_KEY && chg->table->key_count > 0;
-	chg->lsn = decoder_unsigned(&reading->source[SOURCE_LSN]);
+	if (read_place(reading, chg) < 0)
+		return -1;
 	if (ts_us->kind == SCALAR_NUMBER)
 		event->source_us = ts_us->number;
 	else if (ts_ms->kind == SCALAR_NUMBER && __builtin_mul_overflow(ts_ms->number, 1000, &event->source_us))

@@ -213,25 +213,33 @@ int decoder_position(struct decoder *decoder, const void *value, size_t value_le
 	struct codec_position *ret_position, struct error *err)
 {
 	static const char *const names[] = { "log", "transaction_id", "commit", "confirmed", "epoch", "wall_us" };
+	const struct scalar *resume;
 	struct avro_reader in = { value, (const unsigned char *)value + value_len };
 	struct scalar fields[POSITION_FIELD_COUNT] = { { 0 } };
-	struct codec_position pos = { .wall_us = 0 };
+	struct codec_position pos = { .resume = "" };
 	struct plan *plan;
 
-	(void)arena;
 	if (decoder_plan(decoder, &in, PLAN_POSITION, "position record", &plan, err) < 0 ||
 		read_fields(plan, &in, "position record", fields, err) < 0 ||
 		copy_text(&fields[POSITION_LOG], "log", pos.log, sizeof pos.log, err) < 0 ||
 		copy_text(&fields[POSITION_TRANSACTION_ID], "transaction_id", pos.transaction_id, sizeof pos.transaction_id,
 			err) < 0)
 		return -1;
-	for (int i = POSITION_COMMIT; i < POSITION_FIELD_COUNT; i++)
+	for (int i = POSITION_COMMIT; i <= POSITION_WALL_US; i++)
 		if (fields[i].kind != SCALAR_NUMBER)
 			return missing("position record", names[i], err);
 	pos.commit = decoder_unsigned(&fields[POSITION_COMMIT]);
 	pos.confirmed = decoder_unsigned(&fields[POSITION_CONFIRMED]);
 	pos.epoch = decoder_unsigned(&fields[POSITION_EPOCH]);
 	pos.wall_us = fields[POSITION_WALL_US].number;
+	resume = &fields[POSITION_RESUME];
+	if (resume->kind == SCALAR_TEXT) { /* null, or of an older writer: nothing */
+		if (resume->len >= CODEC_RESUME_MAX || memchr(resume->text, '\0', resume->len) != NULL)
+			return error_set(err, ERROR_DATA, "position record has an impossible resume");
+		pos.resume = arena_strndup(arena, resume->text, resume->len);
+		if (pos.resume == NULL)
+			return arena_error(arena, err);
+	}
 	*ret_position = pos;
 	return 0;
 }

@@ -133,6 +133,14 @@ static int set_match(struct column_builder *builder, const struct type_match *ma
 	return 0;
 }
 
+/* Did the encoder say that it is this type? */
+static bool is_named(const struct column_builder *builder, const struct avro_type *type, enum column_type wanted)
+{
+	const char *named = parameter(builder, type, SCHEMA_PARAMETER_TYPE);
+
+	return named != NULL && strcmp(named, column_type_name(wanted)) == 0;
+}
+
 static int plan_int(struct column_builder *builder, const struct avro_type *type, struct column_reader *reader)
 {
 	static const struct type_match matches[] = {
@@ -142,7 +150,7 @@ static int plan_int(struct column_builder *builder, const struct avro_type *type
 		{ "io.debezium.time.Time", COLUMN_TIME, READ_MILLI_INT, 3 },
 		{ "org.apache.kafka.connect.data.Time", COLUMN_TIME, READ_MILLI_INT, 3 },
 		{ "time-millis", COLUMN_TIME, READ_MILLI_INT, 3 },
-		{ "io.debezium.time.Year", COLUMN_INT32, READ_INT32, 0 },
+		{ "io.debezium.time.Year", COLUMN_YEAR, READ_INT32, 0 },
 	};
 	const char *connect = avro_type_text(type->json, "connect.type", "");
 	bool small = strcmp(connect, "int16") == 0 || strcmp(connect, "int8") == 0;
@@ -167,6 +175,12 @@ static int plan_long(struct column_builder *builder, const struct avro_type *typ
 	};
 	struct type_match plain = { NULL, COLUMN_INT64, READ_INT64, 0 };
 
+	if (is_named(builder, type, COLUMN_DURATION)) {
+		builder->col->type = COLUMN_DURATION;
+		builder->col->fraction = 6;
+		reader->op = READ_INT64;
+		return 0;
+	}
 	return set_match(builder, matches, sizeof matches / sizeof matches[0], type, plain, reader);
 }
 
@@ -178,18 +192,39 @@ static int plan_string(struct column_builder *builder, const struct avro_type *t
 		{ "io.debezium.data.Uuid", COLUMN_UUID, READ_TEXT, 0 },
 		{ "uuid", COLUMN_UUID, READ_TEXT, 0 },
 		{ "io.debezium.data.Enum", COLUMN_ENUM, READ_TEXT, 0 },
+		{ "io.debezium.data.EnumSet", COLUMN_SET, READ_TEXT, 0 },
 		{ "io.debezium.time.ZonedTimestamp", COLUMN_TIMESTAMPTZ, READ_INSTANT, 6 },
 		{ "io.debezium.time.ZonedTime", COLUMN_TIMETZ, READ_TIMETZ, 6 },
 		{ "io.debezium.time.Interval", COLUMN_INTERVAL, READ_TEXT, 6 },
 	};
-	const char *named = parameter(builder, type, SCHEMA_PARAMETER_TYPE);
 	struct type_match plain = { NULL, COLUMN_STRING, READ_TEXT, 0 };
+	enum column_type found;
 
-	if (named != NULL && strcmp(named, column_type_name(COLUMN_INTERVAL)) == 0)
+	if (is_named(builder, type, COLUMN_INTERVAL))
 		plain = (struct type_match){ NULL, COLUMN_INTERVAL, READ_TEXT, 6 };
 	if (set_match(builder, matches, sizeof matches / sizeof matches[0], type, plain, reader) < 0)
 		return -1;
-	return builder->col->type == COLUMN_ENUM ? set_labels(builder, type) : 0;
+	found = builder->col->type;
+	if ((found == COLUMN_ENUM || found == COLUMN_SET) && set_labels(builder, type) < 0)
+		return -1;
+	reader->empty_is_exact = builder->key && found == COLUMN_ENUM;
+	for (size_t i = 0; i < builder->col->label_count; i++)
+		if (*builder->col->labels[i] == '\0')
+			reader->empty_is_exact = false;
+	return 0;
+}
+
+/* io.debezium.data.Bits, of at most 64. */
+static int plan_bits(struct column_builder *builder, const struct avro_type *type, struct column_reader *reader)
+{
+	int length = parameter_number(builder, type, SCHEMA_PARAMETER_LENGTH, 0);
+
+	if (length < 1 || length > 64)
+		return unsupported(builder, "a string of other than 1 to 64 bits");
+	builder->col->type = COLUMN_BITS;
+	builder->col->precision = length;
+	reader->op = READ_BITS;
+	return 0;
 }
 
 /* bytes and fixed: a decimal or just bytes. */
@@ -197,12 +232,13 @@ static int plan_bytes(struct column_builder *builder, const struct avro_type *ty
 {
 	const char *name = avro_type_text(type->json, "connect.name", "");
 	const char *logical = avro_type_text(type->json, "logicalType", "");
-	const char *named = parameter(builder, type, SCHEMA_PARAMETER_TYPE);
 	struct column *col = builder->col;
 	long precision, scale;
 
 	reader->type = type;
 	if (strcmp(logical, "decimal") != 0 && strcmp(name, "org.apache.kafka.connect.data.Decimal") != 0) {
+		if (strcmp(name, "io.debezium.data.Bits") == 0 && type->kind == KIND_BYTES)
+			return plan_bits(builder, type, reader);
 		if (strncmp(name, "io.debezium.", 12) == 0)
 			return unsupported(builder, name);
 		col->type = COLUMN_BYTES;
@@ -214,7 +250,7 @@ static int plan_bytes(struct column_builder *builder, const struct avro_type *ty
 	if (scale < -DECIMAL_SCALE_MAX || scale > DECIMAL_SCALE_MAX || precision < 1 || precision > INT_MAX)
 		return unsupported(builder, "a decimal of that scale and precision");
 	reader->scale = (int)scale;
-	if (named != NULL && strcmp(named, column_type_name(COLUMN_UINT64)) == 0 && type->kind == KIND_BYTES) {
+	if (is_named(builder, type, COLUMN_UINT64) && type->kind == KIND_BYTES) {
 		col->type = COLUMN_UINT64;
 		reader->op = READ_UINT64;
 		return 0;
@@ -226,12 +262,28 @@ static int plan_bytes(struct column_builder *builder, const struct avro_type *ty
 	return 0;
 }
 
+/* {wkb bytes, srid ?int}; a newer Debezium's extensions behind it are not known here. */
+static bool is_geometry(const struct avro_type *type)
+{
+	const struct avro_type *srid = type->count == 2 ? type->members[1] : NULL;
+
+	return srid != NULL && strcmp(type->name, "io.debezium.data.geometry.Geometry") == 0 &&
+		strcmp(type->names[0], "wkb") == 0 && type->members[0]->kind == KIND_BYTES && strcmp(type->names[1], "srid") == 0 &&
+		srid->kind == KIND_UNION && srid->count == 2 && srid->members[0]->kind == KIND_NULL &&
+		srid->members[1]->kind == KIND_INT;
+}
+
 static int plan_record(struct column_builder *builder, const struct avro_type *type, struct column_reader *reader)
 {
 	bool variable = type->count == 2 && strcmp(type->name, "io.debezium.data.VariableScaleDecimal") == 0 &&
 		strcmp(type->names[0], "scale") == 0 && type->members[0]->kind == KIND_INT &&
 		strcmp(type->names[1], "value") == 0 && type->members[1]->kind == KIND_BYTES;
 
+	if (is_geometry(type)) {
+		builder->col->type = COLUMN_GEOMETRY;
+		reader->op = READ_GEOMETRY;
+		return 0;
+	}
 	if (!variable)
 		return unsupported(builder, type->name);
 	builder->col->type = COLUMN_DECIMAL;
@@ -270,6 +322,12 @@ static int plan_scalar(struct column_builder *builder, const struct avro_type *t
 
 	switch (type->kind) {
 	case KIND_BOOLEAN:
+		if (is_named(builder, type, COLUMN_BITS)) {
+			builder->col->type = COLUMN_BITS;
+			builder->col->precision = 1;
+			reader->op = READ_BIT;
+			return 0;
+		}
 		builder->col->type = COLUMN_BOOL;
 		reader->op = READ_BOOL;
 		return 0;
@@ -303,12 +361,18 @@ static int plan_array(struct column_builder *builder, const struct avro_type *ty
 {
 	struct column_reader *element = arena_zalloc(builder->arena, sizeof *element);
 	const struct avro_type *items = type->members[0];
+	const char *name = avro_type_text(type->json, "connect.name", "");
 
 	if (element == NULL)
 		return out_of_memory(builder);
+	if (items->kind == KIND_FLOAT && strcmp(name, "io.debezium.data.FloatVector") == 0) {
+		builder->col->type = COLUMN_VECTOR;
+		reader->op = READ_VECTOR;
+		return 0;
+	}
 	if (strip_union(builder, &items, element) < 0 || plan_scalar(builder, items, element) < 0)
 		return -1;
-	if (element->op == READ_DURATION || items->empty)
+	if (element->op == READ_DURATION || element->op == READ_GEOMETRY || items->empty)
 		return unsupported(builder, "an array of such items");
 	builder->col->fraction = parameter_number(builder, items, SCHEMA_PARAMETER_FRACTION, builder->col->fraction);
 	builder->col->element_type = builder->col->type;
@@ -330,6 +394,7 @@ static int plan_column(struct column_builder *builder, const struct avro_type *t
 		return -1;
 	if (type->kind != KIND_ARRAY)
 		col->fraction = parameter_number(builder, type, SCHEMA_PARAMETER_FRACTION, col->fraction);
+	reader->fraction = col->fraction < 0 || col->fraction > 6 ? 6 : col->fraction;
 	text = parameter(builder, type, SCHEMA_PARAMETER_SOURCE_NAME);
 	if (text != NULL) {
 		col->name = arena_strndup(builder->arena, text, strlen(text));
@@ -431,7 +496,8 @@ int envelope_plan_build(const struct avro_type *type, struct arena *arena, struc
 	struct error *err)
 {
 	static const char *const fields[] = { "before", "after", "source", "transaction", "op", "unchanged", "exact" };
-	static const char *const sources[] = { "ts_ms", "ts_us", "db", "schema", "table", "lsn" };
+	static const char *const sources[] = { "ts_ms", "ts_us", "db", "schema", "table", "lsn", "pos",
+		"file", "row" };
 	static const char *const blocks[] = { "id", "total_order", "data_collection_order" };
 	struct envelope_plan plan = { .before_null = -1 };
 	const struct avro_type *before, *after, *source, *block;

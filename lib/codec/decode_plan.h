@@ -50,6 +50,9 @@ enum source_field {
 	SOURCE_SCHEMA,
 	SOURCE_TABLE,
 	SOURCE_LSN,
+	SOURCE_POS, /* MySQL, MariaDB: these three instead */
+	SOURCE_FILE,
+	SOURCE_ROW,
 	SOURCE_FIELD_COUNT
 };
 

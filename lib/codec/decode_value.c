@@ -8,6 +8,7 @@
 
 #include "lib/codec/decimal.h"
 #include "lib/codec/iso_time.h"
+#include "lib/codec/partial_date.h"
 
 const char decode_malformed[] = "is malformed or ends too early";
 const char decode_no_memory[] = "needs more memory than a piece of work may have";
@@ -58,11 +59,30 @@ static bool decode_uint64(const char *bytes, size_t len, struct value *ret_value
 	return true;
 }
 
-/* Dates and times. The ends of the type stand for infinity in a key. */
-static bool decode_time(struct avro_reader *in, const struct column_reader *reader, struct value *ret_value,
-	const char **ret_reason)
+/* A date of MySQL that is none, in a key. *ret_found: it is one. */
+static bool decode_partial_date(const struct column_reader *reader, int64_t number, struct arena *arena,
+	struct value *ret_value, bool *ret_found, const char **ret_reason)
 {
-	bool is_int = reader->op == READ_DATE || reader->op == READ_MILLI_INT;
+	enum column_type type = reader->op == READ_DATE ? COLUMN_DATE : COLUMN_TIMESTAMP;
+	char text[PARTIAL_DATE_TEXT_MAX];
+	size_t len = partial_date_text(number, type, reader->fraction, text);
+	const char *copy;
+
+	*ret_found = len > 0;
+	if (len == 0)
+		return true;
+	copy = arena_strndup(arena, text, len);
+	if (copy == NULL)
+		return refuse(ret_reason, decode_no_memory);
+	set_text(ret_value, VALUE_EXACT, copy, len);
+	return true;
+}
+
+/* Dates and times. The ends of the type stand for infinity in a key, and numbers near the lower one for partial dates. */
+static bool decode_time(struct avro_reader *in, const struct column_reader *reader, struct arena *arena,
+	struct value *ret_value, const char **ret_reason)
+{
+	bool is_int = reader->op == READ_DATE || reader->op == READ_MILLI_INT, found;
 	int64_t number = 0;
 
 	if (!(is_int ? avro_get_int(in, &number) : avro_get_long(in, &number)))
@@ -76,6 +96,10 @@ static bool decode_time(struct avro_reader *in, const struct column_reader *read
 			set_text(ret_value, VALUE_EXACT, "-infinity", 9);
 			return true;
 		}
+		if (!decode_partial_date(reader, number, arena, ret_value, &found, ret_reason))
+			return false;
+		if (found)
+			return true;
 	}
 	if ((reader->op == READ_MILLI || reader->op == READ_MILLI_INT) && __builtin_mul_overflow(number, 1000, &number))
 		return refuse(ret_reason, out_of_range);
@@ -132,6 +156,86 @@ static void decode_timetz(const char *text, size_t len, struct value *ret_value)
 	set_text(ret_value, VALUE_TEXT, text, len);
 }
 
+static bool decode_bits(const char *bytes, size_t len, struct value *ret_value, const char **ret_reason)
+{
+	uint64_t bits = 0;
+
+	if (len > sizeof bits)
+		return refuse(ret_reason, out_of_range);
+	for (size_t i = 0; i < len; i++)
+		bits |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+	ret_value->kind = VALUE_UINT;
+	ret_value->u = bits;
+	return true;
+}
+
+/* {wkb, srid} -> SRID and WKB, as the servers store it. */
+static bool decode_geometry(struct avro_reader *in, struct arena *arena, struct value *ret_value,
+	const char **ret_reason)
+{
+	int64_t branch = 0, number = 0;
+	const char *wkb;
+	uint32_t srid;
+	size_t len;
+	char *bytes;
+
+	if (!avro_get_bytes(in, &wkb, &len) || !avro_get_long(in, &branch) || branch < 0 || branch > 1 ||
+		(branch == 1 && !avro_get_int(in, &number)))
+		return refuse(ret_reason, decode_malformed);
+	bytes = arena_alloc(arena, sizeof srid + len);
+	if (bytes == NULL)
+		return refuse(ret_reason, decode_no_memory);
+	srid = htole32((uint32_t)number);
+	memcpy(bytes, &srid, sizeof srid);
+	if (len > 0)
+		memcpy(bytes + sizeof srid, wkb, len);
+	set_text(ret_value, VALUE_BYTES, bytes, sizeof srid + len);
+	return true;
+}
+
+/* Floats are the same four bytes here and there. Ours are one block and stay in the message. */
+static bool decode_vector(struct avro_reader *in, struct arena *arena, struct value *ret_value, const char **ret_reason)
+{
+	const unsigned char *raw, *bytes = (const unsigned char *)"";
+	size_t len = 0, count;
+
+	for (;;) {
+		unsigned char *joined;
+
+		if (!avro_get_block(in, &count))
+			return refuse(ret_reason, decode_malformed);
+		if (count == 0)
+			break;
+		if (!avro_get_raw(in, count * sizeof(float), &raw))
+			return refuse(ret_reason, decode_malformed);
+		if (len == 0) {
+			bytes = raw;
+			len = count * sizeof(float);
+			continue;
+		}
+		joined = arena_alloc(arena, len + count * sizeof(float));
+		if (joined == NULL)
+			return refuse(ret_reason, decode_no_memory);
+		memcpy(joined, bytes, len);
+		memcpy(joined + len, raw, count * sizeof(float));
+		bytes = joined;
+		len += count * sizeof(float);
+	}
+	set_text(ret_value, VALUE_BYTES, (const char *)bytes, len);
+	return true;
+}
+
+static bool decode_bit(struct avro_reader *in, struct value *ret_value, const char **ret_reason)
+{
+	bool bit = false;
+
+	if (!avro_get_bool(in, &bit))
+		return refuse(ret_reason, decode_malformed);
+	ret_value->kind = VALUE_UINT;
+	ret_value->u = bit;
+	return true;
+}
+
 /* Everything that is a length and bytes in Avro. */
 static bool decode_bytes(struct avro_reader *in, const struct column_reader *reader, struct arena *arena,
 	struct value *ret_value, const char **ret_reason)
@@ -151,8 +255,13 @@ static bool decode_bytes(struct avro_reader *in, const struct column_reader *rea
 	case READ_TIMETZ:
 		decode_timetz(bytes, len, ret_value);
 		return true;
+	case READ_BITS:
+		return decode_bits(bytes, len, ret_value, ret_reason);
 	default:
-		set_text(ret_value, reader->op == READ_BYTES ? VALUE_BYTES : VALUE_TEXT, bytes, len);
+		if (len == 0 && reader->empty_is_exact)
+			set_text(ret_value, VALUE_EXACT, bytes, 0);
+		else
+			set_text(ret_value, reader->op == READ_BYTES ? VALUE_BYTES : VALUE_TEXT, bytes, len);
 		return true;
 	}
 }
@@ -257,7 +366,7 @@ bool decode_value(struct avro_reader *in, const struct column_reader *reader, st
 	case READ_MILLI_INT:
 	case READ_MILLI:
 	case READ_MICRO:
-		return decode_time(in, reader, ret_value, ret_reason);
+		return decode_time(in, reader, arena, ret_value, ret_reason);
 	case READ_FLOAT:
 	case READ_DOUBLE:
 		return decode_float(in, reader, ret_value, ret_reason);
@@ -266,6 +375,12 @@ bool decode_value(struct avro_reader *in, const struct column_reader *reader, st
 		return decode_fixed(in, reader, arena, ret_value, ret_reason);
 	case READ_ENUM:
 		return decode_enum(in, reader, ret_value, ret_reason);
+	case READ_BIT:
+		return decode_bit(in, ret_value, ret_reason);
+	case READ_GEOMETRY:
+		return decode_geometry(in, arena, ret_value, ret_reason);
+	case READ_VECTOR:
+		return decode_vector(in, arena, ret_value, ret_reason);
 	case READ_DECIMAL_VARIABLE:
 		return decode_variable(in, arena, ret_value, ret_reason);
 	case READ_ARRAY:

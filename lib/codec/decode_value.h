@@ -32,6 +32,10 @@ enum read_op {
 	READ_UINT64,           /* of a decimal(20,0) */
 	READ_INSTANT,          /* ISO 8601 text */
 	READ_TIMETZ,
+	READ_BITS,     /* bytes, the lowest first */
+	READ_BIT,      /* a boolean that is a BIT(1) */
+	READ_GEOMETRY, /* {wkb bytes, srid ?int} */
+	READ_VECTOR,   /* array of float */
 	READ_DURATION, /* microseconds, only approximate: VALUE_INT until the event's `exact` was looked at */
 	READ_ARRAY
 };
@@ -40,7 +44,9 @@ struct column_reader {
 	enum read_op op;
 	signed char null_branch;  /* of a union of null and the type; -1: no union */
 	bool in_key;              /* of a Key record: may carry what its type does not hold, see encode_value.c */
+	bool empty_is_exact;      /* of an enum in a key: "" is none of its labels */
 	int scale;                /* READ_DECIMAL, READ_DECIMAL_FIXED */
+	int fraction;             /* of a time in a key */
 	const struct avro_type *type;        /* READ_FIXED, READ_ENUM: without union */
 	const struct column_reader *element; /* READ_ARRAY */
 };

@@ -43,7 +43,8 @@ static int build_fixed(struct plan *plan, const struct avro_type *type, struct e
 		"epoch", "ts_us" };
 	static const char *const collection[] = { "data_collection", "event_count" };
 	static const char *const heartbeat[] = { "ts_ms", "ts_us", "lsn" };
-	static const char *const position[] = { "log", "transaction_id", "commit", "confirmed", "epoch", "wall_us" };
+	static const char *const position[] = { "log", "transaction_id", "commit", "confirmed", "epoch", "wall_us",
+		"resume" };
 	const struct avro_type *list;
 
 	if (plan->kind == PLAN_HEARTBEAT)

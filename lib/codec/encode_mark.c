@@ -150,12 +150,19 @@ int encoder_heartbeat(struct encoder *encoder, int64_t source_us, uint64_t lsn, 
 int encoder_position(struct encoder *encoder, const struct codec_position *pos, struct buf *key, struct buf *value,
 	struct error *err)
 {
+	const char *resume = pos->resume == NULL ? "" : pos->resume;
+	size_t resume_len = strlen(resume);
 	unsigned char *at;
 
+	if (resume_len >= CODEC_RESUME_MAX) {
+		(void)error_set(err, ERROR_CONFIG, "what the position record must say about the log has %zu bytes, more than %zu",
+			resume_len, CODEC_RESUME_MAX - 1);
+		return error_hint(err, "the server's GTID set is too fragmented");
+	}
 	if (put_key(encoder, SCHEMA_POSITION_KEY, encoder->prefix, key, err) < 0)
 		return -1;
-	at = message_start(encoder, SCHEMA_POSITION_VALUE, 6 * AVRO_LONG_MAX + sizeof pos->log + sizeof pos->transaction_id,
-		value, err);
+	at = message_start(encoder, SCHEMA_POSITION_VALUE,
+		8 * AVRO_LONG_MAX + sizeof pos->log + sizeof pos->transaction_id + resume_len, value, err);
 	if (at == NULL)
 		return -1;
 	at = avro_put_str(at, pos->log);
@@ -163,6 +170,8 @@ int encoder_position(struct encoder *encoder, const struct codec_position *pos, 
 	at = avro_put_long(at, (int64_t)pos->commit);
 	at = avro_put_long(at, (int64_t)pos->confirmed);
 	at = avro_put_long(at, (int64_t)pos->epoch);
-	message_end(value, avro_put_long(at, pos->wall_us));
+	at = avro_put_long(at, pos->wall_us);
+	at = resume_len == 0 ? avro_put_branch(at, 0) : avro_put_bytes(avro_put_branch(at, 1), resume, resume_len);
+	message_end(value, at);
 	return 0;
 }

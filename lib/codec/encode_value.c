@@ -10,20 +10,25 @@
 #include "lib/codec/decimal.h"
 #include "lib/codec/interval.h"
 #include "lib/codec/iso_time.h"
+#include "lib/codec/partial_date.h"
 #include "lib/codec/schema.h"
 
-#define SMALL_MAX 32 /* any value that is not text, bytes or an array */
+#define SMALL_MAX 32 /* any value that is not text, bytes or an array; what stands around those that are */
+#define DURATION_END INT64_C(3020400000000) /* 839:00:00 */
 
 static const char not_this_kind[] = "got a value of another kind than its type has";
+static const char out_of_range[] = "got a number out of its type's range";
 
 void encode_value_plan(const struct column *col, bool in_key, struct column_plan *ret_plan)
 {
 	enum column_type type = col->type == COLUMN_ARRAY ? col->element_type : col->type;
 
 	*ret_plan = (struct column_plan){ .type = col->type, .element_type = col->element_type, .in_key = in_key,
-		.milli = schema_is_milli(col->fraction) };
+		.milli = schema_is_milli(col->fraction), .bits = col->precision, .fraction = col->fraction };
 	if (type == COLUMN_DECIMAL && col->precision > 0)
 		schema_decimal(col->precision, col->scale, &ret_plan->precision, &ret_plan->scale);
+	for (size_t i = 0; i < col->label_count; i++)
+		ret_plan->empty_label = ret_plan->empty_label || *col->labels[i] == '\0';
 }
 
 size_t encode_value_bound(const struct column_plan *plan, const struct value *val)
@@ -105,6 +110,55 @@ static unsigned char *encode_uint64(const struct value *val, unsigned char *at)
 	return at;
 }
 
+/* BIT(1) is a boolean, BIT(n) as many bytes as it needs, the lowest first. */
+static unsigned char *encode_bits(const struct column_plan *plan, const struct value *val, unsigned char *at,
+	const char **ret_reason)
+{
+	unsigned len = ((unsigned)plan->bits + 7) / 8;
+
+	if (plan->bits < 64 && val->u >> plan->bits != 0) {
+		*ret_reason = out_of_range;
+		return NULL;
+	}
+	if (plan->bits == 1) {
+		*at = (unsigned char)val->u;
+		return at + 1;
+	}
+	*at++ = (unsigned char)(len << 1);
+	for (unsigned i = 0; i < len; i++)
+		*at++ = (unsigned char)(val->u >> (8 * i));
+	return at;
+}
+
+/* SRID (little endian) and WKB -> {wkb bytes, srid ?int}; 0, which stands for none, is null as in Debezium. */
+static unsigned char *encode_geometry(const struct value *val, unsigned char *at, const char **ret_reason)
+{
+	uint32_t srid;
+
+	if (val->text.len < sizeof srid) {
+		*ret_reason = "got a geometry without its SRID";
+		return NULL;
+	}
+	memcpy(&srid, val->text.ptr, sizeof srid);
+	srid = le32toh(srid);
+	at = avro_put_bytes(at, val->text.ptr + sizeof srid, val->text.len - sizeof srid);
+	return srid == 0 ? avro_put_branch(at, 0) : avro_put_long(avro_put_branch(at, 1), (int32_t)srid);
+}
+
+/* The floats stand there as Avro has them. */
+static unsigned char *encode_vector(const struct value *val, unsigned char *at, const char **ret_reason)
+{
+	if (val->text.len % sizeof(float) != 0) {
+		*ret_reason = "got a vector that is not made of 32-bit floats";
+		return NULL;
+	}
+	if (val->text.len > 0) {
+		at = avro_put_long(at, (int64_t)(val->text.len / sizeof(float)));
+		at = avro_put_raw(at, val->text.ptr, val->text.len);
+	}
+	return avro_put_long(at, 0);
+}
+
 /*
  * "12:34:56.789+02" -> "12:34:56.789+02:00": ISO wants the minutes of the offset, PostgreSQL leaves out zero ones.
  */
@@ -128,8 +182,9 @@ static bool text_is(const struct value *val, const char *text)
 
 /*
  * A key has no `exact` beside it, but the values of a key must all be told apart. What can be carried in it all the
- * same: an instant in its text (the type is a string), and infinite dates and timestamps as the integer type's
- * ends, which no finite one has.
+ * same: an instant in its text (the type is a string), infinite dates and timestamps as the integer type's ends, which
+ * no finite one has, dates of MySQL that are none as numbers below all dates (partial_date.h), and its "no such label" of
+ * an enum as the empty string, unless that is a label.
  */
 static unsigned char *encode_exact_key(const struct column_plan *plan, const struct value *val, unsigned char *at,
 	const char **ret_reason)
@@ -143,6 +198,10 @@ static unsigned char *encode_exact_key(const struct column_plan *plan, const str
 		return avro_put_long(at, most ? INT32_MAX : INT32_MIN);
 	if (plan->type == COLUMN_TIMESTAMP && (least || most))
 		return avro_put_long(at, most ? INT64_MAX : INT64_MIN);
+	if (partial_date_number(val->text.ptr, val->text.len, plan->type, plan->fraction, &us))
+		return avro_put_long(at, us);
+	if (plan->type == COLUMN_ENUM && val->text.len == 0 && !plan->empty_label)
+		return avro_put_bytes(at, "", 0);
 	*ret_reason = "has a value that its type cannot hold, and is part of the key";
 	return NULL;
 }
@@ -167,6 +226,12 @@ static unsigned char *encode_integer(const struct column_plan *plan, enum column
 	case COLUMN_DATE:
 		fits = number > INT32_MIN && number < INT32_MAX;
 		break;
+	case COLUMN_YEAR:
+		fits = number == 0 || (number >= 1901 && number <= 2155);
+		break;
+	case COLUMN_DURATION:
+		fits = number > -DURATION_END && number < DURATION_END;
+		break;
 	case COLUMN_TIME:
 	case COLUMN_TIMESTAMP:
 		if (plan->milli) {
@@ -188,7 +253,7 @@ static unsigned char *encode_integer(const struct column_plan *plan, enum column
 		break;
 	}
 	if (!fits) {
-		*ret_reason = "got a number out of its type's range";
+		*ret_reason = out_of_range;
 		return NULL;
 	}
 	return avro_put_long(at, number);
@@ -197,10 +262,16 @@ static unsigned char *encode_integer(const struct column_plan *plan, enum column
 static unsigned char *encode_text(const struct column_plan *plan, enum column_type type, const struct value *val,
 	unsigned char *at, const char **ret_reason)
 {
-	if (val->kind != (type == COLUMN_BYTES ? VALUE_BYTES : VALUE_TEXT)) {
+	bool bytes = type == COLUMN_BYTES || type == COLUMN_GEOMETRY || type == COLUMN_VECTOR;
+
+	if (val->kind != (bytes ? VALUE_BYTES : VALUE_TEXT)) {
 		*ret_reason = not_this_kind;
 		return NULL;
 	}
+	if (type == COLUMN_GEOMETRY)
+		return encode_geometry(val, at, ret_reason);
+	if (type == COLUMN_VECTOR)
+		return encode_vector(val, at, ret_reason);
 	if (type == COLUMN_TIMETZ)
 		return encode_timetz(val, at);
 	/* Beside `exact` (a row's column) an interval is a number; a key and an array's item carry the text itself. */
@@ -222,6 +293,8 @@ static unsigned char *encode_scalar(const struct column_plan *plan, enum column_
 	case COLUMN_TIME:
 	case COLUMN_TIMESTAMP:
 	case COLUMN_TIMESTAMPTZ:
+	case COLUMN_YEAR:
+	case COLUMN_DURATION:
 		return encode_integer(plan, type, val, at, ret_reason);
 	case COLUMN_STRING:
 	case COLUMN_BYTES:
@@ -231,6 +304,9 @@ static unsigned char *encode_scalar(const struct column_plan *plan, enum column_
 	case COLUMN_ENUM:
 	case COLUMN_TIMETZ:
 	case COLUMN_INTERVAL:
+	case COLUMN_SET:
+	case COLUMN_GEOMETRY:
+	case COLUMN_VECTOR:
 		return encode_text(plan, type, val, at, ret_reason);
 	case COLUMN_DECIMAL:
 		return encode_decimal(plan, val, at, ret_reason);
@@ -238,6 +314,7 @@ static unsigned char *encode_scalar(const struct column_plan *plan, enum column_
 		wanted = VALUE_BOOL;
 		break;
 	case COLUMN_UINT64:
+	case COLUMN_BITS:
 		wanted = VALUE_UINT;
 		break;
 	default:
@@ -253,7 +330,7 @@ static unsigned char *encode_scalar(const struct column_plan *plan, enum column_
 		return at + 1;
 	}
 	if (wanted == VALUE_UINT)
-		return encode_uint64(val, at);
+		return type == COLUMN_BITS ? encode_bits(plan, val, at, ret_reason) : encode_uint64(val, at);
 	return type == COLUMN_FLOAT32 ? avro_put_float(at, (float)val->f) : avro_put_double(at, val->f);
 }
 

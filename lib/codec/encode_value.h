@@ -17,8 +17,11 @@ struct column_plan {
 	enum column_type element_type;
 	bool milli;    /* of TIME, TIMESTAMP (or the array's items): Avro carries milliseconds */
 	bool in_key;   /* part of a Key record: no `exact` beside it */
+	bool empty_label; /* of ENUM: one of its labels is "" */
 	int precision; /* as Avro has it; 0: VariableScaleDecimal */
 	int scale;
+	int bits;      /* of BITS */
+	int fraction;
 };
 
 void encode_value_plan(const struct column *col, bool in_key, struct column_plan *ret_plan);

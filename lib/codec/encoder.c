@@ -2,8 +2,9 @@
  * encoder.c: a change -> a Debezium envelope.
  *
  *   0, schema id | before | after | source | transaction | op | ts_ms ts_us ts_ns | unchanged | exact
- *   source: version connector name | ts_ms | snapshot | db | sequence | ts_us ts_ns | schema table | txId | lsn |
- *           xmin origin origin_lsn
+ *   source: version connector name | ts_ms | snapshot | db | sequence | ts_us ts_ns | then
+ *           PostgreSQL:     schema table | txId | lsn | xmin origin origin_lsn
+ *           MySQL, MariaDB: table | server_id gtid | file pos row | thread query      (and sequence is null)
  *
  * The size is measured first (fixed part + encode_value_bound() of each value), then everything is written without
  * checks into that room. What does not change is encoded beforehand: per encoder, per table, and per transaction
@@ -33,8 +34,9 @@ struct encoder_table {
 	struct column_plan *keys;    /* of the key record, in the order of table->key */
 	unsigned char key_wire[AVRO_WIRE_HEADER];
 	unsigned char value_wire[AVRO_WIRE_HEADER];
-	unsigned char *source_table; /* schema and table, encoded */
-	size_t source_table_len;
+	unsigned char *source_db;    /* schema as `db`, encoded; empty for PostgreSQL */
+	unsigned char *source_table; /* schema and table, or table alone behind its branch, encoded */
+	size_t source_db_len, source_table_len;
 };
 
 /* ---- encoder ---- */
@@ -82,13 +84,27 @@ static unsigned char *encode_strings(const char *const *texts, size_t count, siz
 	return bytes;
 }
 
+static bool source_of(const char *connector, enum schema_source *ret_source)
+{
+	static const char *const connectors[] = { [SCHEMA_SOURCE_POSTGRESQL] = "postgresql",
+		[SCHEMA_SOURCE_MYSQL] = "mysql", [SCHEMA_SOURCE_MARIADB] = "mariadb" };
+
+	for (size_t i = 0; i < sizeof connectors / sizeof connectors[0]; i++)
+		if (strcmp(connector, connectors[i]) == 0) {
+			*ret_source = (enum schema_source)i;
+			return true;
+		}
+	return false;
+}
+
 int encoder_new(const struct encoder_source *source, const struct codec_schemas *schemas, struct encoder **ret_encoder,
 	struct error *err)
 {
 	const char *const head[] = { PACKAGE_VERSION, source->connector, source->prefix };
+	enum schema_source record;
 	struct encoder *encoder;
 
-	if (strcmp(source->connector, "postgresql") != 0)
+	if (!source_of(source->connector, &record))
 		return error_set(err, ERROR_BUG, "no source record for connector \"%s\"", source->connector);
 	if (strlen(source->prefix) > ENCODER_NAME_MAX / 2 || strlen(source->database) > ENCODER_NAME_MAX)
 		return error_set(err, ERROR_CONFIG, "topic prefix or database name is too long");
@@ -96,6 +112,7 @@ int encoder_new(const struct encoder_source *source, const struct codec_schemas 
 	if (encoder == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory");
 	encoder->schemas = schemas;
+	encoder->source = record;
 	encoder->epoch = source->epoch;
 	encoder->prefix = strdup(source->prefix);
 	encoder->log = strdup(source->log);
@@ -138,7 +155,7 @@ static int register_table(struct encoder_table *et, struct error *err)
 			goto out;
 		buf_reset(&text);
 	}
-	if (schema_envelope(&text, et->topic, et->table, et->fields, err) < 0 ||
+	if (schema_envelope(&text, et->topic, et->encoder->source, et->table, et->fields, err) < 0 ||
 		encoder_register(et->encoder, et->topic, false, buf_cstr(&text), et->value_wire, err) < 0)
 		goto out;
 	rc = 0;
@@ -151,11 +168,13 @@ static int table_plans(struct encoder_table *et, struct error *err)
 {
 	const struct table *table = et->table;
 	const char *const names[] = { table->schema, table->name };
+	bool binlog = et->encoder->source != SCHEMA_SOURCE_POSTGRESQL;
 
 	et->columns = calloc(table->column_count + 1, sizeof *et->columns);
 	et->keys = calloc(table->key_count + 1, sizeof *et->keys);
-	et->source_table = encode_strings(names, 2, &et->source_table_len);
-	if (et->columns == NULL || et->keys == NULL || et->source_table == NULL)
+	et->source_db = encode_strings(names, binlog ? 1 : 0, &et->source_db_len);
+	et->source_table = encode_strings(binlog ? names + 1 : names, binlog ? 1 : 2, &et->source_table_len);
+	if (et->columns == NULL || et->keys == NULL || et->source_db == NULL || et->source_table == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory");
 	for (size_t i = 0; i < table->column_count; i++)
 		encode_value_plan(&table->columns[i], false, &et->columns[i]);
@@ -205,6 +224,7 @@ void encoder_table_free(struct encoder_table *et)
 	free(et->fields);
 	free(et->columns);
 	free(et->keys);
+	free(et->source_db);
 	free(et->source_table);
 	free(et);
 }
@@ -339,6 +359,19 @@ static unsigned char *put_optional_ns(unsigned char *at, int64_t us)
 	return avro_put_optional_long(at, ns);
 }
 
+/* What MySQL's and MariaDB's records have of the transaction. */
+static void refresh_server(struct transaction_bytes *bytes, const struct transaction *txn)
+{
+	unsigned char *at = avro_put_long(bytes->server, (int64_t)txn->server_id);
+
+	at = txn->gtid[0] == '\0' ? avro_put_branch(at, 0) : avro_put_str(avro_put_branch(at, 1), txn->gtid);
+	bytes->server_len = (size_t)(at - bytes->server);
+	at = bytes->thread_query;
+	at = txn->thread == 0 ? avro_put_branch(at, 0) : avro_put_optional_long(at, (int64_t)txn->thread);
+	at = avro_put_branch(at, 0); /* query */
+	bytes->thread_query_len = (size_t)(at - bytes->thread_query);
+}
+
 static void refresh_transaction(struct encoder *encoder, const struct transaction *txn, uint64_t previous)
 {
 	struct transaction_bytes *bytes = &encoder->txn;
@@ -346,13 +379,16 @@ static void refresh_transaction(struct encoder *encoder, const struct transactio
 	char *text = bytes->sequence;
 
 	if (bytes->valid && bytes->commit == txn->commit && bytes->xid == txn->xid && bytes->previous == previous &&
-		bytes->commit_us == txn->commit_us && strcmp(bytes->id, txn->id) == 0)
+		bytes->commit_us == txn->commit_us && bytes->server_id == txn->server_id && bytes->thread == txn->thread &&
+		strcmp(bytes->id, txn->id) == 0)
 		return;
 	bytes->valid = true;
 	bytes->commit = txn->commit;
 	bytes->xid = txn->xid;
 	bytes->previous = previous;
 	bytes->commit_us = txn->commit_us;
+	bytes->server_id = txn->server_id;
+	bytes->thread = txn->thread;
 	memcpy(bytes->id, txn->id, sizeof bytes->id);
 	bytes->source_ts_ms_len =
 		(size_t)(avro_put_long(bytes->source_ts_ms, encoder_ms(txn->commit_us)) - bytes->source_ts_ms);
@@ -369,6 +405,7 @@ static void refresh_transaction(struct encoder *encoder, const struct transactio
 		memcpy(text + bytes->sequence_len, "\",\"", 3);
 		bytes->sequence_len += 3;
 	}
+	refresh_server(bytes, txn);
 	if (txn->id[0] == '\0') {
 		bytes->block_len = 0;
 	} else {
@@ -377,16 +414,39 @@ static void refresh_transaction(struct encoder *encoder, const struct transactio
 	}
 }
 
-static unsigned char *put_source(const struct encoder_table *et, const struct change *chg, unsigned char *at)
+/* What the connectors have in common before `db`. */
+static unsigned char *put_source_head(const struct encoder *encoder, const struct change *chg, unsigned char *at)
+{
+	at = avro_put_raw(at, encoder->source_head, encoder->source_head_len);
+	at = avro_put_raw(at, encoder->txn.source_ts_ms, encoder->txn.source_ts_ms_len);
+	return avro_put_str(avro_put_branch(at, 0), chg->op == CHANGE_READ ? "incremental" : "false");
+}
+
+static unsigned char *put_source_binlog(const struct encoder_table *et, const struct change *chg, size_t file_len,
+	unsigned char *at)
+{
+	const struct transaction_bytes *txn = &et->encoder->txn;
+
+	at = put_source_head(et->encoder, chg, at);
+	at = avro_put_raw(at, et->source_db, et->source_db_len);
+	at = avro_put_branch(at, 0); /* sequence */
+	at = avro_put_raw(at, txn->source_ts, txn->source_ts_len);
+	at = avro_put_raw(avro_put_branch(at, 1), et->source_table, et->source_table_len);
+	at = avro_put_raw(at, txn->server, txn->server_len);
+	at = avro_put_bytes(at, chg->file, file_len);
+	at = avro_put_long(at, (int64_t)chg->lsn);
+	at = avro_put_long(at, chg->row > INT32_MAX ? INT32_MAX : (int64_t)chg->row);
+	return avro_put_raw(at, txn->thread_query, txn->thread_query_len);
+}
+
+static unsigned char *put_source_postgres(const struct encoder_table *et, const struct change *chg, unsigned char *at)
 {
 	const struct encoder *encoder = et->encoder;
 	const struct transaction_bytes *txn = &encoder->txn;
 	char lsn[DIGITS_MAX];
 	size_t lsn_len = digits_put(lsn, chg->lsn);
 
-	at = avro_put_raw(at, encoder->source_head, encoder->source_head_len);
-	at = avro_put_raw(at, txn->source_ts_ms, txn->source_ts_ms_len);
-	at = avro_put_str(avro_put_branch(at, 0), chg->op == CHANGE_READ ? "incremental" : "false");
+	at = put_source_head(encoder, chg, at);
 	at = avro_put_raw(at, encoder->source_db, encoder->source_db_len);
 	at = avro_put_long(avro_put_branch(at, 1), (int64_t)(txn->sequence_len + lsn_len + 2));
 	at = avro_put_raw(at, txn->sequence, txn->sequence_len);
@@ -483,8 +543,9 @@ int encoder_change(const struct encoder_table *et, const struct change *chg, con
 	const struct row before = { et, chg->before, chg->before_is_key, "before:" };
 	const struct row after = { et, chg->after, false, "" };
 	struct extras extras = { 0, 0, 4 * AVRO_LONG_MAX + sizeof "truncate" + sizeof "restart identity cascade" };
-	size_t bound = EVENT_FIXED_MAX + encoder->source_head_len + encoder->source_db_len + et->source_table_len +
-		sizeof encoder->txn.block;
+	size_t file_len = chg->file == NULL ? 0 : strlen(chg->file);
+	size_t bound = EVENT_FIXED_MAX + encoder->source_head_len + encoder->source_db_len + et->source_db_len +
+		et->source_table_len + sizeof encoder->txn.server + sizeof encoder->txn.block + file_len;
 	unsigned char *start, *at;
 
 	bound += row_bound(&before, &extras);
@@ -502,7 +563,8 @@ int encoder_change(const struct encoder_table *et, const struct change *chg, con
 	at = put_row(&after, at, err);
 	if (at == NULL)
 		return -1;
-	at = put_source(et, chg, at);
+	at = encoder->source == SCHEMA_SOURCE_POSTGRESQL ? put_source_postgres(et, chg, at) :
+							    put_source_binlog(et, chg, file_len, at);
 	at = put_middle(et, chg, now_us, at);
 	at = put_extras(chg, &before, &after, &extras, at);
 	out->len += (size_t)(at - start);

@@ -17,25 +17,29 @@
 /* Everything that all events of one transaction have in common, encoded once. */
 struct transaction_bytes {
 	bool valid;
-	uint64_t commit, xid, previous;
+	uint64_t commit, xid, previous, thread;
 	int64_t commit_us;
+	uint32_t server_id;
 	char id[TRANSACTION_ID_MAX];
 	unsigned char source_ts_ms[AVRO_LONG_MAX];
 	unsigned char source_ts[2 * (1 + AVRO_LONG_MAX)]; /* ts_us, ts_ns with their branches */
 	unsigned char txid[1 + AVRO_LONG_MAX];
 	char sequence[32]; /* ["<previous>"," */
+	unsigned char server[AVRO_LONG_MAX + 1 + AVRO_LONG_MAX + TRANSACTION_GTID_MAX]; /* server_id, gtid */
+	unsigned char thread_query[1 + AVRO_LONG_MAX + 1];
 	unsigned char block[1 + AVRO_LONG_MAX + TRANSACTION_ID_MAX]; /* branch of `transaction`, id */
-	size_t source_ts_ms_len, source_ts_len, txid_len, sequence_len, block_len;
+	size_t source_ts_ms_len, source_ts_len, txid_len, sequence_len, server_len, thread_query_len, block_len;
 };
 
 struct encoder {
 	const struct codec_schemas *schemas;
+	enum schema_source source;
 	char *prefix;
 	char *log;
 	uint64_t epoch;
 	unsigned char *source_head; /* version, connector, name, encoded */
 	size_t source_head_len;
-	unsigned char *source_db;
+	unsigned char *source_db; /* PostgreSQL: else it is the table's */
 	size_t source_db_len;
 	unsigned char wire[SCHEMA_FIXED_COUNT][AVRO_WIRE_HEADER];
 	struct transaction_bytes txn;

@@ -7,8 +7,8 @@
  *    "connect.name":..., "logicalType":...}
  *
  * What the decoder needs to rebuild the column and the Avro type does not tell stands in connect.parameters, where
- * Debezium puts its own hints and Kafka Connect hands them to the reader. Only for VariableScaleDecimal, a named
- * record that is written out once, they stand at the field.
+ * Debezium puts its own hints and Kafka Connect hands them to the reader. Only for VariableScaleDecimal and Geometry,
+ * named records that are written out once, they stand at the field.
  *
  * logicalType: decimal, time-micros, timestamp-micros, uuid stand beside connect.name. date, time-millis and
  * timestamp-millis do not: Kafka Connect's AvroConverter takes these three for its own Date, Time and Timestamp,
@@ -29,16 +29,29 @@
 #define RECORD(name, ns) "{\"type\":\"record\",\"name\":\"" name "\",\"namespace\":\"" ns "\",\"fields\":["
 #define RECORD_END(version, name) "],\"connect.version\":" version ",\"connect.name\":\"" name "\"}"
 
-static const char source_record[] = RECORD("Source", "io.debezium.connector.postgresql")
-	REQUIRED("version", "string") "," REQUIRED("connector", "string") "," REQUIRED("name", "string") ","
-	REQUIRED("ts_ms", "long") ","
-	"{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\",\"connect.version\":1,\"connect.parameters\":{\"allowed\":"
-	"\"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"},"
-	"\"connect.default\":\"false\",\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],\"default\":\"false\"},"
-	REQUIRED("db", "string") "," OPTIONAL("sequence", "string") "," OPTIONAL("ts_us", "long") ","
-	OPTIONAL("ts_ns", "long") "," REQUIRED("schema", "string") "," REQUIRED("table", "string") ","
-	OPTIONAL("txId", "long") "," OPTIONAL("lsn", "long") "," OPTIONAL("xmin", "long") "," OPTIONAL("origin", "string") ","
-	OPTIONAL("origin_lsn", "long") RECORD_END("1", "io.debezium.connector.postgresql.Source");
+/* What all connectors say, then what those of each family say. */
+#define SOURCE_COMMON(connector) RECORD("Source", "io.debezium.connector." connector)                              \
+	REQUIRED("version", "string") "," REQUIRED("connector", "string") "," REQUIRED("name", "string") ","          \
+	REQUIRED("ts_ms", "long") ","                                                                                 \
+	"{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\",\"connect.version\":1,\"connect.parameters\":{\"allowed\":" \
+	"\"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"},"                    \
+	"\"connect.default\":\"false\",\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],\"default\":\"false\"},"       \
+	REQUIRED("db", "string") "," OPTIONAL("sequence", "string") "," OPTIONAL("ts_us", "long") ","                 \
+	OPTIONAL("ts_ns", "long") ","
+#define SOURCE_BINLOG(connector) SOURCE_COMMON(connector)                                                          \
+	OPTIONAL("table", "string") "," REQUIRED("server_id", "long") "," OPTIONAL("gtid", "string") ","              \
+	REQUIRED("file", "string") "," REQUIRED("pos", "long") "," REQUIRED("row", "int") ","                         \
+	OPTIONAL("thread", "long") "," OPTIONAL("query", "string")                                                    \
+	RECORD_END("1", "io.debezium.connector." connector ".Source")
+
+static const char *const source_records[] = {
+	[SCHEMA_SOURCE_POSTGRESQL] = SOURCE_COMMON("postgresql")
+		REQUIRED("schema", "string") "," REQUIRED("table", "string") "," OPTIONAL("txId", "long") ","
+		OPTIONAL("lsn", "long") "," OPTIONAL("xmin", "long") "," OPTIONAL("origin", "string") ","
+		OPTIONAL("origin_lsn", "long") RECORD_END("1", "io.debezium.connector.postgresql.Source"),
+	[SCHEMA_SOURCE_MYSQL] = SOURCE_BINLOG("mysql"),
+	[SCHEMA_SOURCE_MARIADB] = SOURCE_BINLOG("mariadb"),
+};
 
 static const char block_record[] = RECORD("block", "event") REQUIRED("id", "string") "," REQUIRED("total_order", "long") ","
 	REQUIRED("data_collection_order", "long") RECORD_END("1", "event.block");
@@ -70,7 +83,8 @@ static const struct {
 	[SCHEMA_POSITION_VALUE] = { "position-value.avsc",
 		RECORD("Position", "tailrace") REQUIRED("log", "string") "," REQUIRED("transaction_id", "string") ","
 			REQUIRED("commit", "long") "," REQUIRED("confirmed", "long") "," REQUIRED("epoch", "long") ","
-			REQUIRED("wall_us", "long") RECORD_END("1", "tailrace.Position") },
+			REQUIRED("wall_us", "long") "," OPTIONAL("resume", "string")
+			RECORD_END("1", "tailrace.Position") },
 };
 
 const char *schema_fixed(enum schema_fixed which)
@@ -94,9 +108,9 @@ struct form {
 	bool named; /* the decoder must be told the column type */
 };
 
-static struct form column_form(enum column_type type, int fraction, bool exact_text)
+static struct form column_form(const struct column *col, enum column_type type, bool exact_text)
 {
-	bool milli = schema_is_milli(fraction);
+	bool milli = schema_is_milli(col->fraction);
 
 	switch (type) {
 	case COLUMN_BOOL:
@@ -141,6 +155,18 @@ static struct form column_form(enum column_type type, int fraction, bool exact_t
 	case COLUMN_INTERVAL: /* a key and an array's item have no `exact` beside them */
 		return exact_text ? (struct form){ .avro = "string", .named = true } :
 				    (struct form){ .avro = "long", .connect_name = "io.debezium.time.MicroDuration" };
+	case COLUMN_BITS: /* BIT(1) is a boolean for Debezium's readers */
+		return col->precision == 1 ? (struct form){ .avro = "boolean", .named = true } :
+					     (struct form){ .avro = "bytes", .connect_name = "io.debezium.data.Bits" };
+	case COLUMN_YEAR:
+		return (struct form){ .avro = "int", .connect_name = "io.debezium.time.Year" };
+	case COLUMN_SET:
+		return (struct form){ .avro = "string", .connect_name = "io.debezium.data.EnumSet" };
+	case COLUMN_DURATION: /* no time-micros: that ends at midnight */
+		return (struct form){ .avro = "long", .connect_name = "io.debezium.time.MicroTime", .named = true };
+	case COLUMN_VECTOR:
+		return (struct form){ .avro = "array", .connect_name = "io.debezium.data.FloatVector" };
+	case COLUMN_GEOMETRY:
 	case COLUMN_ARRAY:
 		break;
 	}
@@ -162,6 +188,7 @@ int schema_default_fraction(enum column_type type, bool milli)
 	case COLUMN_TIMETZ:
 	case COLUMN_TIMESTAMPTZ:
 	case COLUMN_INTERVAL:
+	case COLUMN_DURATION:
 		return 6;
 	default:
 		return 0;
@@ -228,7 +255,9 @@ static void put_type_parameters(struct buf *out, int *count, const struct column
 		put_parameter_int(out, count, "scale", 0);
 		put_parameter_int(out, count, "connect.decimal.precision", 20);
 	}
-	if (type == COLUMN_ENUM)
+	if (type == COLUMN_BITS && col->precision > 1)
+		put_parameter_int(out, count, SCHEMA_PARAMETER_LENGTH, col->precision);
+	if (type == COLUMN_ENUM || type == COLUMN_SET)
 		put_labels(out, count, col);
 	if (named)
 		put_parameter(out, count, SCHEMA_PARAMETER_TYPE, column_type_name(type));
@@ -247,35 +276,56 @@ static void put_column_parameters(struct buf *out, int *count, const struct colu
 		put_parameter(out, count, SCHEMA_PARAMETER_KEY, "true");
 }
 
-static bool is_variable_decimal(const struct column *col, enum column_type type)
+/* Named records: written out where they are met first, then by their name. */
+enum named_record { NAMED_NONE, NAMED_VARIABLE_DECIMAL, NAMED_GEOMETRY, NAMED_COUNT };
+
+static const struct {
+	const char *name;
+	const char *text;
+} named_records[NAMED_COUNT] = {
+	[NAMED_VARIABLE_DECIMAL] = { "io.debezium.data.VariableScaleDecimal",
+		RECORD("VariableScaleDecimal", "io.debezium.data") REQUIRED("scale", "int") "," REQUIRED("value", "bytes")
+		"],\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,"
+		"\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"}" },
+	[NAMED_GEOMETRY] = { "io.debezium.data.geometry.Geometry",
+		RECORD("Geometry", "io.debezium.data.geometry") REQUIRED("wkb", "bytes") "," OPTIONAL("srid", "int")
+		"],\"connect.doc\":\"Geometry\",\"connect.version\":1,"
+		"\"connect.name\":\"io.debezium.data.geometry.Geometry\"}" },
+};
+
+static enum named_record named_record(const struct column *col, enum column_type type)
 {
-	return type == COLUMN_DECIMAL && col->precision == 0;
+	if (type == COLUMN_GEOMETRY)
+		return NAMED_GEOMETRY;
+	return type == COLUMN_DECIMAL && col->precision == 0 ? NAMED_VARIABLE_DECIMAL : NAMED_NONE;
 }
 
 struct schema_writer {
 	struct buf *out;
-	bool key;              /* of Key: nothing is nullable, nothing is marked */
-	bool variable_written; /* VariableScaleDecimal stands in full already */
+	bool key;                  /* of Key: nothing is nullable, nothing is marked */
+	bool written[NAMED_COUNT]; /* it stands in full already */
 };
 
-static void put_variable_decimal(struct schema_writer *writer)
+static void put_named(struct schema_writer *writer, enum named_record which)
 {
-	buf_append_str(writer->out, writer->variable_written ? "\"io.debezium.data.VariableScaleDecimal\"" :
-		RECORD("VariableScaleDecimal", "io.debezium.data") REQUIRED("scale", "int") "," REQUIRED("value", "bytes")
-		"],\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,"
-		"\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"}");
-	writer->variable_written = true;
+	if (writer->written[which])
+		buf_printf(writer->out, "\"%s\"", named_records[which].name);
+	else
+		buf_append_str(writer->out, named_records[which].text);
+	writer->written[which] = true;
 }
 
-/* A type that is neither VariableScaleDecimal nor an array. col_field NULL: an array's item. */
+/* A type that is neither a named record nor an array. col_field NULL: an array's item. */
 static void put_scalar(struct schema_writer *writer, const struct column *col, enum column_type type,
 	const char *col_field)
 {
-	struct form form = column_form(type, col->fraction, writer->key || col_field == NULL);
+	struct form form = column_form(col, type, writer->key || col_field == NULL);
 	struct buf *out = writer->out;
 	int precision = 20, scale = 0, count = 0;
 
 	buf_printf(out, "{\"type\":\"%s\"", form.avro);
+	if (type == COLUMN_VECTOR)
+		buf_append_str(out, ",\"items\":\"float\"");
 	if (form.connect_type != NULL)
 		buf_printf(out, ",\"connect.type\":\"%s\"", form.connect_type);
 	if (type == COLUMN_DECIMAL)
@@ -302,8 +352,8 @@ static void put_array(struct schema_writer *writer, const struct column *col, co
 	int count = 0;
 
 	buf_append_str(out, "{\"type\":\"array\",\"items\":[\"null\",");
-	if (is_variable_decimal(col, col->element_type))
-		put_variable_decimal(writer);
+	if (named_record(col, col->element_type) != NAMED_NONE)
+		put_named(writer, named_record(col, col->element_type));
 	else
 		put_scalar(writer, col, col->element_type, NULL);
 	buf_append_byte(out, ']');
@@ -313,19 +363,20 @@ static void put_array(struct schema_writer *writer, const struct column *col, co
 
 static void put_field(struct schema_writer *writer, const struct column *col, const char *field)
 {
+	enum named_record named = named_record(col, col->type);
 	struct buf *out = writer->out;
 	int count = 0;
 
 	buf_printf(out, "{\"name\":\"%s\",\"type\":%s", field, writer->key ? "" : "[\"null\",");
 	if (col->type == COLUMN_ARRAY)
 		put_array(writer, col, field);
-	else if (is_variable_decimal(col, col->type))
-		put_variable_decimal(writer);
+	else if (named != NAMED_NONE)
+		put_named(writer, named);
 	else
 		put_scalar(writer, col, col->type, field);
 	if (!writer->key)
 		buf_append_str(out, "],\"default\":null");
-	if (is_variable_decimal(col, col->type)) {
+	if (named != NAMED_NONE) {
 		put_column_parameters(out, &count, col, field, !writer->key);
 		if (count > 0)
 			buf_append_byte(out, '}');
@@ -336,8 +387,13 @@ static void put_field(struct schema_writer *writer, const struct column *col, co
 static int check_column(const struct table *table, const struct column *col, struct error *err)
 {
 	enum column_type type = col->type == COLUMN_ARRAY ? col->element_type : col->type;
+	bool sound = named_record(col, type) != NAMED_NONE || column_form(col, type, false).avro != NULL;
 
-	if (column_form(type, 0, false).avro == NULL || col->precision < 0 || col->fraction < 0 || col->fraction > 6)
+	if (type == COLUMN_BITS)
+		sound = col->precision >= 1 && col->precision <= 64;
+	if (col->type == COLUMN_ARRAY && type >= COLUMN_ARRAY) /* no source has such arrays */
+		sound = false;
+	if (!sound || col->precision < 0 || col->fraction < 0 || col->fraction > 6)
 		return error_set(err, ERROR_BUG, "column \"%s\" of table %s.%s has an impossible shape", col->name, table->schema,
 			table->name);
 	return 0;
@@ -350,8 +406,8 @@ static const char *identity_name(enum table_identity identity)
 	return identity == IDENTITY_KEY ? "key" : identity == IDENTITY_FULL ? "full" : "nothing";
 }
 
-int schema_envelope(struct buf *out, const char *topic, const struct table *table, char *const *fields,
-	struct error *err)
+int schema_envelope(struct buf *out, const char *topic, enum schema_source source, const struct table *table,
+	char *const *fields, struct error *err)
 {
 	struct schema_writer writer = { .out = out };
 	struct buf ns;
@@ -373,7 +429,7 @@ int schema_envelope(struct buf *out, const char *topic, const struct table *tabl
 	}
 	buf_printf(out, "],\"connect.name\":\"%s.Value\"}],\"default\":null},", buf_cstr(&ns));
 	buf_append_str(out, "{\"name\":\"after\",\"type\":[\"null\",\"Value\"],\"default\":null},{\"name\":\"source\",\"type\":");
-	buf_append_str(out, source_record);
+	buf_append_str(out, source_records[source]);
 	buf_append_str(out, "},{\"name\":\"transaction\",\"type\":[\"null\",");
 	buf_append_str(out, block_record);
 	buf_append_str(out, "],\"default\":null}," REQUIRED("op", "string") "," OPTIONAL("ts_ms", "long") ","

@@ -25,6 +25,7 @@
 #define SCHEMA_PARAMETER_FRACTION "tailrace.fraction" /* digits of the second, where not the type's default */
 #define SCHEMA_PARAMETER_LABELS "tailrace.labels"     /* a JSON array, where `allowed` would be ambiguous */
 #define SCHEMA_PARAMETER_KEY "tailrace.key"           /* "true" */
+#define SCHEMA_PARAMETER_LENGTH "length"              /* of io.debezium.data.Bits: number of bits (Debezium's) */
 #define SCHEMA_ATTRIBUTE_IDENTITY "tailrace.identity" /* of Envelope: key, full, nothing */
 
 enum schema_fixed {
@@ -42,12 +43,15 @@ const char *schema_fixed(enum schema_fixed which);
 /* The file in schemas/ that shows it. */
 const char *schema_fixed_file(enum schema_fixed which);
 
+/* Which Source record the events of a connector carry. */
+enum schema_source { SCHEMA_SOURCE_POSTGRESQL, SCHEMA_SOURCE_MYSQL, SCHEMA_SOURCE_MARIADB };
+
 /*
  * fields: names_fields(). topic: becomes the namespace. Appends the text. ERROR_BUG for a shape that makes no
  * sense.
  */
-int schema_envelope(struct buf *out, const char *topic, const struct table *table, char *const *fields,
-	struct error *err);
+int schema_envelope(struct buf *out, const char *topic, enum schema_source source, const struct table *table,
+	char *const *fields, struct error *err);
 int schema_key(struct buf *out, const char *topic, const struct table *table, char *const *fields, struct error *err);
 
 /*

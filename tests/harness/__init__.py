@@ -1,4 +1,4 @@
-"""The harness: starts and stops real PostgreSQL servers, Kafka brokers and Tailrace agents on this machine.
+"""The harness: starts and stops real PostgreSQL, MariaDB and MySQL servers, Kafka brokers and Tailrace agents on this machine.
 
 The quickstart, the tests and the benchmarks all use it, so that each of them runs the same services in the same way.
 Nothing here knows what Tailrace should do: that belongs to the tests.  Put tests/ on sys.path, then:
@@ -13,11 +13,13 @@ Nothing here knows what Tailrace should do: that belongs to the tests.  Put test
 from .agent import Agent
 from .config import apply_config, capture_config
 from .kafka import Kafka
+from .mysql import MariaDB, MySQL
+from .places import NotHere
 from .ports import free_port
 from .postgres import Postgres
 from .process import ProcessDied
 from .stack import Stack
 from .wait import WaitTimeout, wait_until
 
-__all__ = ["Agent", "Kafka", "Postgres", "ProcessDied", "Stack", "WaitTimeout",
+__all__ = ["Agent", "Kafka", "MariaDB", "MySQL", "NotHere", "Postgres", "ProcessDied", "Stack", "WaitTimeout",
            "apply_config", "capture_config", "free_port", "wait_until"]

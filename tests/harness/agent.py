@@ -27,7 +27,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Agent(Service):
-    """A capture or apply agent.  The configuration must set `name`; `run_directory` is added if it does not.
+    """A capture or apply agent.  The configuration must set `name`; `run_directory` is added if it does not,
+    and `state_directory` to a capture agent of MariaDB or MySQL.
 
     kind: "capture" or "apply".  bindir: the folder with tailrace-capture and tailrace-apply, or the top of a build.
     """
@@ -51,6 +52,8 @@ class Agent(Service):
         if run_directory is None:
             run_directory = str(self.directory)
             config = f'run_directory = "{run_directory}";\n{config}'
+        if self.kind == "capture" and _setting(config, "state_directory") is None and _reads_binlog(config):
+            config = f'state_directory = "{self.directory / "state"}";\n{config}'
         self.config = config
         Path(run_directory).mkdir(parents=True, exist_ok=True)
         self.socket = Path(run_directory) / f"{self.name}.sock"
@@ -154,6 +157,10 @@ class Agent(Service):
 
     def wait_ready(self, timeout=30):
         return self.wait_status(lambda status: status.get("ready") is True, timeout, "ready")
+
+
+def _reads_binlog(config):
+    return re.search(r'\btype = "(mysql|mariadb)"', config) is not None
 
 
 def _setting(config, key):

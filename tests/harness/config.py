@@ -4,6 +4,8 @@ Every function returns libconfig text.  A setting given as None is left out; `ex
 other keyword arguments become settings: text, numbers, booleans, lists and dictionaries turn into libconfig's own.
 """
 
+from .mysql import agent_server_id
+
 
 def value(python):
     """One value in libconfig's syntax.  Lists of dictionaries become ( ... ), other lists [ ... ]."""
@@ -27,10 +29,18 @@ def settings(**pairs):
     return "".join(f"{key} = {value(one)};\n" for key, one in pairs.items() if one is not None)
 
 
-def database(postgres, **more):
+def database(server, **more):
     """The group `database` for a server of the harness; keyword arguments replace or add settings."""
-    return {"hostname": postgres.host, "port": postgres.port, "user": postgres.user, "password": postgres.password,
-            "dbname": postgres.dbname, "sslmode": "disable", **more}
+    kind = {} if server.kind == "postgresql" else {"type": server.kind}
+    return {**kind, "hostname": server.host, "port": server.port, "user": server.user, "password": server.password,
+            "dbname": server.dbname, **encryption(server), **more}
+
+
+def encryption(server):
+    """MySQL's accounts want an encrypted connection; its certificate names no host."""
+    if server.kind == "mysql":
+        return {"sslmode": "verify-ca", "sslrootcert": str(server.certificate)}
+    return {"sslmode": "disable"}
 
 
 def kafka_group(kafka, properties=(), **more):
@@ -41,8 +51,8 @@ def kafka_group(kafka, properties=(), **more):
 
 def capture_config(source, kafka, name="capture", topic_prefix="crm", tables=None, dbname=None, user=None,
                    password=None, partitions=None, kafka_properties=(), kafka_settings=None, database_settings=None,
-                   slot_create=True, publication_create="filtered", extra="", **more):
-    """The configuration of a capture agent that reads `source` (a Postgres) and writes to `kafka`.
+                   extra="", **more):
+    """The configuration of a capture agent that reads `source` (a Postgres, MariaDB or MySQL) and writes to `kafka`.
 
     tables: table_include_list.  Anything else that the agent knows goes into `more`, for example
     heartbeat_interval="10s", slot_name="...", delivery="idempotent", tombstones_on_delete=False.
@@ -55,16 +65,22 @@ def capture_config(source, kafka, name="capture", topic_prefix="crm", tables=Non
         "log_level": "info",
         "kafka": kafka_group(kafka, kafka_properties, **{"partitions": partitions, **(kafka_settings or {})}),
         "database": database(source, **login),
-        "slot_create": slot_create,
-        "publication_create": publication_create,
+        **_log_settings(source, name),
         "table_include_list": _list(tables),
     }
     return settings(**{**pairs, **more}) + _lines(extra)
 
 
+def _log_settings(source, name):
+    """How a capture agent gets at the log of this kind of source."""
+    if source.kind == "postgresql":
+        return {"slot_create": True, "publication_create": "filtered"}
+    return {"server_id": agent_server_id(name)}
+
+
 def apply_config(target, kafka, name="apply", topic_prefix="crm", include=None, tables=None, dbname=None, user=None,
                  password=None, kafka_properties=(), kafka_settings=None, database_settings=None, extra="", **more):
-    """The configuration of an apply agent that reads `kafka` and writes to `target` (a Postgres).
+    """The configuration of an apply agent that reads `kafka` and writes to `target` (a Postgres, MariaDB or MySQL).
 
     include: table_include_list.  tables: the list `tables`, one dictionary for each, for example
     {"source": "public.customer", "target": "crm.customer", "column_rename": ["a=b"]}.

@@ -45,6 +45,7 @@ class Postgres(Service):
     `user`, `password`, `dbname`, `host` and `port` say how to reach it; `conninfo` is all of them in one string.
     """
 
+    kind = "postgresql"
     user = "postgres"
     dbname = "postgres"
     host = "127.0.0.1"

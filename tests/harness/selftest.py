@@ -15,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import ProcessDied, Stack, WaitTimeout, apply_config, capture_config, free_port, wait_until  # noqa: E402
+from harness import (NotHere, ProcessDied, Stack, WaitTimeout, apply_config, capture_config, free_port,  # noqa: E402
+                     wait_until)
 from harness.process import start_time  # noqa: E402
 
 FAKE_AGENT = textwrap.dedent("""\
@@ -80,6 +81,45 @@ def test_postgres(stack):
     assert server.cpu_seconds() > 0 and server.rss_bytes() > 0 and server.peak_rss_bytes() > 0
     trusting = stack.postgres("trusting", auth="trust", settings={"fsync": "off"}).start()
     assert trusting.value("show fsync") == "off" and trusting.password is None
+    return server
+
+
+def test_binlog_server(stack, kind):
+    """The same for MariaDB and MySQL: a crash loses nothing, a replica follows by GTID and can take over."""
+    started = time.monotonic()
+    server = stack.server(kind, f"{kind}-source").start()
+    report(started, f"{kind} {server.value('SELECT version()')} made and started")
+    server.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
+    assert server.value("SELECT @@sync_binlog") == 1 and server.value("SELECT @@binlog_row_image") == "FULL"
+    server.createdb("crm")
+    server.createdb("crm")
+    server.execute("CREATE TABLE c (d decimal(12,2))", dbname="crm")
+    sql = stack.directory / "more.sql"
+    sql.write_text("INSERT INTO c VALUES (1.50);\nINSERT INTO c VALUES (-1.50);\n")
+    server.script(sql, dbname="crm")
+    server.kill9()
+    assert not server.running
+    started = time.monotonic()
+    server.start()
+    report(started, f"{kind} started after SIGKILL")
+    assert server.value("SELECT count(*) FROM t") == 3
+    assert [str(one) for one, in server.query("SELECT d FROM c ORDER BY d", dbname="crm")] == ["-1.50", "1.50"]
+    server.restart()
+    assert server.wait_value("SELECT count(*) FROM t", 3) == 3
+    assert "DECIMAL(12,2)" in server.binlog_text()
+    started = time.monotonic()
+    replica = stack.server(kind, f"{kind}-replica").start()
+    replica.follow(server).wait_caught_up(server)
+    report(started, f"{kind} replica made and caught up")
+    assert replica.gtid_position() == server.gtid_position()
+    replica.promote().execute("INSERT INTO t VALUES (4)")
+    assert replica.value("SELECT count(*) FROM t") == 4
+    server.purge()
+    assert len(server.binlogs()) == 1 and server.binlogs()[0][0] == server.binlog_status()[0]
+    server.reset_binlog()
+    assert server.gtid_position() == ""
+    text = capture_config(server, "127.0.0.1:1", tables=["crm.c"])
+    assert f'type = "{server.kind}";' in text and "server_id = " in text and "slot" not in text, text
     return server
 
 
@@ -148,14 +188,14 @@ def test_nothing_is_left(directory):
     program = ("import sys, time; sys.path.insert(0, sys.argv[1])\n"
                "from harness import Stack\n"
                "stack = Stack(sys.argv[2])\n"
-               "started = stack.start(stack.postgres(), stack.kafka())\n"
+               "started = stack.start(stack.postgres(), stack.mariadb(), stack.kafka())\n"
                "print(*[service.pid for service in started], flush=True); time.sleep(600)\n")
     started = time.monotonic()
     child = subprocess.Popen([sys.executable, "-c", program, str(Path(__file__).parents[1]), str(directory)],
                              stdout=subprocess.PIPE, text=True)
     pids = [int(pid) for pid in child.stdout.readline().split()]
-    report(started, "PostgreSQL and Kafka made and started side by side")
-    assert len(pids) == 2 and all(map(start_time, pids)), pids
+    report(started, "PostgreSQL, MariaDB and Kafka made and started side by side")
+    assert len(pids) == 3 and all(map(start_time, pids)), pids
     child.kill()
     child.wait()
     wait_until(lambda: not any(map(start_time, pids)), 20, "the end of the servers of a killed Python")
@@ -168,6 +208,11 @@ def main():
     os.chmod(where, 0o700)  # as a home folder is: the server must get there all the same
     test_wait_tells_the_last_value()
     with Stack(where / "stack") as stack:
+        for kind in ("mariadb", "mariadb-11.8", "mysql"):
+            try:
+                test_binlog_server(stack, kind)
+            except NotHere as reason:
+                print(f"  not tested here: {reason}")
         server, broker = test_postgres(stack), test_kafka(stack)
         test_agent(stack, server, broker)
         pids = [service.pid for service in stack.services if service.running]

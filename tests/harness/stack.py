@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .agent import Agent
 from .kafka import Kafka
+from .mysql import MariaDB, MySQL
 from .postgres import Postgres
 from .process import kill_leftover
 
@@ -41,6 +42,20 @@ class Stack:
     def postgres(self, name="postgres", **options):
         """A Postgres of this stack, not started."""
         return self.add(Postgres(self.directory, name, **options))
+
+    def mariadb(self, name="mariadb", **options):
+        """A MariaDB of this stack, not started.  version: "10.11" or "11.8"."""
+        return self.add(MariaDB(self.directory, name, **options))
+
+    def mysql(self, name="mysql", **options):
+        """A MySQL of this stack, not started.  Raises places.NotHere where there is none."""
+        return self.add(MySQL(self.directory, name, **options))
+
+    def server(self, kind, name, **options):
+        """A server of any kind: "postgresql", "mariadb", "mariadb-11.8" or "mysql"."""
+        kind, _, version = kind.partition("-")
+        make = {"postgresql": self.postgres, "mariadb": self.mariadb, "mysql": self.mysql}[kind]
+        return make(name, **options, **({"version": version} if version else {}))
 
     def kafka(self, name="kafka", **options):
         """A Kafka of this stack, not started."""

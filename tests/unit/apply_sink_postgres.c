@@ -57,6 +57,9 @@ static void numbers_are_written_as_postgresql_reads_them(void **state)
 		{ FLOAT(-INFINITY), COLUMN_FLOAT32, "-Infinity" },
 		{ FLOAT(NAN), COLUMN_FLOAT64, "NaN" },
 		{ TEXT("-12.340"), COLUMN_DECIMAL, "-12.340" },
+		{ INT(0), COLUMN_YEAR, "0000" },
+		{ INT(2155), COLUMN_YEAR, "2155" },
+		{ { .kind = VALUE_UINT, .u = UINT64_MAX }, COLUMN_BITS, "18446744073709551615" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -85,6 +88,10 @@ static void dates_and_times_reach_over_the_eras(void **state)
 		{ 0, COLUMN_TIMESTAMPTZ, "1970-01-01 00:00:00+00" },
 		{ -719163 * DAY * US + 1, COLUMN_TIMESTAMPTZ, "0001-12-31 00:00:00.000001+00 BC" },
 		{ 253402300800 * US, COLUMN_TIMESTAMP, "10000-01-01 00:00:00" },
+		{ 0, COLUMN_DURATION, "00:00:00" },
+		{ -1, COLUMN_DURATION, "-00:00:00.000001" },
+		{ (838 * 3600 + 59 * 60 + 59) * US + 999990, COLUMN_DURATION, "838:59:59.99999" },
+		{ (838 * 3600 + 59 * 60 + 59) * -US, COLUMN_DURATION, "-838:59:59" },
 	};
 	struct column column = { .name = "at", .type = COLUMN_TIME };
 	struct value late = INT(DAY * US + 1);
@@ -148,6 +155,60 @@ static void what_postgresql_cannot_hold_is_refused(void **state)
 	buf_release(&out);
 }
 
+/* MySQL's values that go into this form of target but for some; the others are refused by name, with what to do. */
+static void values_that_only_mysql_has_are_checked_one_by_one(void **state)
+{
+	static const struct {
+		struct value val;
+		enum column_type type;
+		enum pg_form form;
+		const char *text; /* of the error; NULL: taken */
+	} cases[] = {
+		{ INT(1), COLUMN_INT16, FORM_BOOL, NULL },
+		{ INT(2), COLUMN_INT16, FORM_BOOL, "column v: 2 is no boolean" },
+		{ INT(-1), COLUMN_INT16, FORM_BOOL, "column v: -1 is no boolean" },
+		{ INT(-1), COLUMN_INT16, FORM_INT2, NULL },
+		{ INT(86400 * US), COLUMN_DURATION, FORM_TIME, NULL },
+		{ INT(86400 * US + 1), COLUMN_DURATION, FORM_TIME, "column v: 86400000001 us is no time of day" },
+		{ INT(-1), COLUMN_DURATION, FORM_TIME, "column v: -1 us is no time of day" },
+		{ INT(-1), COLUMN_DURATION, FORM_TEXT, NULL },
+		{ EXACT("0000-00-00"), COLUMN_DATE, FORM_DATE, "column v: \"0000-00-00\" is no date for PostgreSQL" },
+		{ EXACT("2026-02-31"), COLUMN_DATE, FORM_DATE, "column v: \"2026-02-31\" is no date for PostgreSQL" },
+		{ EXACT("2026-11-00"), COLUMN_DATE, FORM_DATE, "column v: \"2026-11-00\" is no date for PostgreSQL" },
+		{ EXACT("2100-02-29"), COLUMN_DATE, FORM_DATE, "column v: \"2100-02-29\" is no date for PostgreSQL" },
+		{ EXACT("0000-00-00 00:00:00.000000"), COLUMN_TIMESTAMP, FORM_TIMESTAMP,
+			"column v: \"0000-00-00 00:00:00.000000\" is no date for PostgreSQL" },
+		{ EXACT("0000-00-00 00:00:00"), COLUMN_TIMESTAMPTZ, FORM_STRING, NULL },
+		{ EXACT("0000-00-00"), COLUMN_DATE, FORM_STRING, NULL },
+		{ EXACT("infinity"), COLUMN_DATE, FORM_DATE, NULL },
+		{ EXACT("-infinity"), COLUMN_TIMESTAMP, FORM_TIMESTAMP, NULL },
+		{ EXACT("294276-12-31 23:59:59.999999"), COLUMN_TIMESTAMP, FORM_TIMESTAMP, NULL },
+		{ EXACT("0005-02-29 00:00:00+00 BC"), COLUMN_TIMESTAMPTZ, FORM_TIMESTAMP, NULL },
+		{ TEXT("a\0b"), COLUMN_STRING, FORM_STRING,
+			"column v: a text with a zero byte, which PostgreSQL cannot hold" },
+		{ TEXT("a\0b"), COLUMN_SET, FORM_MEMBERS,
+			"column v: a text with a zero byte, which PostgreSQL cannot hold" },
+		{ BYTES("\0\0\0\0\1\1\0\0"), COLUMN_GEOMETRY, FORM_EWKB, "column v: a geometry of 8 bytes" },
+	};
+	struct error err = ERROR_INIT;
+	struct pg_param param;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct column column = { .name = "v", .type = cases[i].type };
+		int result = pg_param(&column, cases[i].form, &cases[i].val, &out, &param, &err);
+
+		assert_int_equal(result, cases[i].text == NULL ? 0 : -1);
+		if (result == 0)
+			continue;
+		assert_string_equal(err.text, cases[i].text);
+		assert_int_equal(err.class, ERROR_DATA);
+		assert_true(err.hint[0] != '\0' || cases[i].type == COLUMN_GEOMETRY);
+	}
+	buf_release(&out);
+}
+
 static void binary_forms_are_used_when_the_value_fits(void **state)
 {
 	static const struct {
@@ -176,6 +237,24 @@ static void binary_forms_are_used_when_the_value_fits(void **state)
 		{ FORM_BYTEA, COLUMN_BYTES, BYTES("\0a"), 1, 2, "\0a" },
 		{ FORM_TEXT, COLUMN_DECIMAL, TEXT("1.50"), 0, 4, "1.50" },
 		{ FORM_INT4, COLUMN_INT32, { .kind = VALUE_NULL }, 0, -1, "" },
+		{ FORM_BOOL, COLUMN_INT16, INT(1), 1, 1, "\1" },
+		{ FORM_BOOL, COLUMN_BITS, { .kind = VALUE_UINT, .u = 0 }, 1, 1, "\0" },
+		{ FORM_INT8, COLUMN_BITS, { .kind = VALUE_UINT, .u = 5 }, 1, 8, "\0\0\0\0\0\0\0\5" },
+		{ FORM_BITS, COLUMN_BITS, { .kind = VALUE_UINT, .u = 5 }, 0, 4, "0101" },
+		{ FORM_INT2, COLUMN_YEAR, INT(2026), 1, 2, "\x07\xea" },
+		{ FORM_TIME, COLUMN_DURATION, INT(1), 1, 8, "\0\0\0\0\0\0\0\1" },
+		{ FORM_TEXT, COLUMN_DURATION, INT(-US), 0, 9, "-00:00:01" },
+		{ FORM_MEMBERS, COLUMN_SET, TEXT("a,b \"c\""), 0, 15, "{\"a\",\"b \\\"c\\\"\"}" },
+		{ FORM_MEMBERS, COLUMN_SET, TEXT(""), 0, 2, "{}" },
+		{ FORM_STRING, COLUMN_SET, TEXT("a,b"), 1, 3, "a,b" },
+		{ FORM_BYTEA, COLUMN_GEOMETRY, BYTES("\xe6\x10\0\0\1\1"), 1, 6, "\xe6\x10\0\0\1\1" },
+		{ FORM_EWKB, COLUMN_GEOMETRY, BYTES("\0\0\0\0\1\1\0\0\0\xaa"), 0, 12, "0101000000aa" },
+		{ FORM_EWKB, COLUMN_GEOMETRY, BYTES("\xe6\x10\0\0\1\1\0\0\0\xaa"), 0, 20, "0101000020e6100000aa" },
+		{ FORM_EWKB, COLUMN_GEOMETRY, BYTES("\xe6\x10\0\0\0\0\0\0\1\xaa"), 0, 20, "0020000001000010e6aa" },
+		{ FORM_BYTEA, COLUMN_VECTOR, BYTES("\0\0\x80\x3f"), 1, 4, "\0\0\x80\x3f" },
+		{ FORM_FLOAT4_ARRAY, COLUMN_VECTOR, BYTES("\0\0\x80\x3f"), 1, 28,
+			"\0\0\0\1\0\0\0\0\0\0\x02\xbc\0\0\0\1\0\0\0\1\0\0\0\4\x3f\x80\0\0" },
+		{ FORM_FLOAT8_ARRAY, COLUMN_VECTOR, BYTES(""), 1, 12, "\0\0\0\0\0\0\0\0\0\0\x02\xbd" },
 	};
 	struct error err = ERROR_INIT;
 	struct buf out;
@@ -183,7 +262,7 @@ static void binary_forms_are_used_when_the_value_fits(void **state)
 	buf_init(&out, 4096);
 	buf_append_byte(&out, '#');
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct column column = { .name = "v", .type = cases[i].type };
+		struct column column = { .name = "v", .type = cases[i].type, .precision = 4 };
 		struct pg_param param;
 
 		assert_int_equal(pg_param(&column, cases[i].form, &cases[i].val, &out, &param, &err), 0);
@@ -206,68 +285,166 @@ static void a_target_type_holds_the_sources_or_is_refused(void **state)
 		bool holds;
 		enum pg_form form;
 	} cases[] = {
-		{ { .type = COLUMN_INT16 }, { "int4", "integer", "", 'b', -1 }, true, FORM_INT4 },
-		{ { .type = COLUMN_INT32 }, { "int2", "smallint", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_INT64 }, { "numeric", "numeric", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_INT64 }, { "numeric", "numeric(20,2)", "", 'b', NUMERIC(20, 2) }, false, FORM_TEXT },
-		{ { .type = COLUMN_INT64, .source_type = "oid" }, { "oid", "oid", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_INT64, .source_type = "bigint" }, { "oid", "oid", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_UINT64 }, { "int8", "bigint", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_UINT64 }, { "numeric", "numeric(20,0)", "", 'b', NUMERIC(20, 0) }, true, FORM_TEXT },
-		{ { .type = COLUMN_FLOAT32 }, { "float8", "double precision", "", 'b', -1 }, true, FORM_FLOAT8 },
-		{ { .type = COLUMN_FLOAT64 }, { "float4", "real", "", 'b', -1 }, false, FORM_TEXT },
+		{ { .type = COLUMN_INT16 }, { "int4", "integer", "", 'b', -1, false }, true, FORM_INT4 },
+		{ { .type = COLUMN_INT32 }, { "int2", "smallint", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_INT64 }, { "numeric", "numeric", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_INT64 }, { "numeric", "numeric(20,2)", "", 'b', NUMERIC(20, 2), false }, false, FORM_TEXT },
+		{ { .type = COLUMN_INT64, .source_type = "oid" }, { "oid", "oid", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_INT64, .source_type = "bigint" }, { "oid", "oid", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_UINT64 }, { "int8", "bigint", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_UINT64 }, { "numeric", "numeric(20,0)", "", 'b', NUMERIC(20, 0), false }, true, FORM_TEXT },
+		{ { .type = COLUMN_FLOAT32 }, { "float8", "double precision", "", 'b', -1, false }, true, FORM_FLOAT8 },
+		{ { .type = COLUMN_FLOAT64 }, { "float4", "real", "", 'b', -1, false }, false, FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 },
-			{ "numeric", "numeric(14,4)", "", 'b', NUMERIC(14, 4) }, true, FORM_TEXT },
+			{ "numeric", "numeric(14,4)", "", 'b', NUMERIC(14, 4), false }, true, FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL, .precision = 12, .scale = 2 },
-			{ "numeric", "numeric(13,4)", "", 'b', NUMERIC(13, 4) }, false, FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric(12,2)", "", 'b', NUMERIC(12, 2) }, false,
+			{ "numeric", "numeric(13,4)", "", 'b', NUMERIC(13, 4), false }, false, FORM_TEXT },
+		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric(12,2)", "", 'b', NUMERIC(12, 2), false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric", "", 'b', -1 }, true, FORM_TEXT },
+		{ { .type = COLUMN_DECIMAL }, { "numeric", "numeric", "", 'b', -1, false }, true, FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL, .precision = 3, .scale = 2 },
-			{ "numeric", "numeric(2,-1)", "", 'b', NUMERIC(2, -1) }, false, FORM_TEXT },
+			{ "numeric", "numeric(2,-1)", "", 'b', NUMERIC(2, -1), false }, false, FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL, .source_type = "numeric(4,-2)" },
-			{ "numeric", "numeric(4,-2)", "", 'b', NUMERIC(4, -2) }, true, FORM_TEXT },
+			{ "numeric", "numeric(4,-2)", "", 'b', NUMERIC(4, -2), false }, true, FORM_TEXT },
 		{ { .type = COLUMN_DECIMAL, .source_type = "numeric(2,5)" },
-			{ "numeric", "numeric(2,4)", "", 'b', NUMERIC(2, 4) }, false, FORM_TEXT },
+			{ "numeric", "numeric(2,4)", "", 'b', NUMERIC(2, 4), false }, false, FORM_TEXT },
 		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_DECIMAL, .source_type = "numeric(2,5)[]" },
-			{ "_numeric", "numeric(2,5)[]", "numeric", 'b', NUMERIC(2, 5) }, true, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying(20)", "", 'b', 24 },
+			{ "_numeric", "numeric(2,5)[]", "numeric", 'b', NUMERIC(2, 5), false }, true, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying(20)", "", 'b', 24, false },
 			false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying", "", 'b', -1 },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "varchar", "character varying", "", 'b', -1, false },
 			true, FORM_STRING },
 		{ { .type = COLUMN_STRING, .source_type = "character varying(20)" },
-			{ "varchar", "character varying(20)", "", 'b', 24 }, true, FORM_STRING },
+			{ "varchar", "character varying(20)", "", 'b', 24, false }, true, FORM_STRING },
 		{ { .type = COLUMN_STRING, .source_type = "character varying(21)" },
-			{ "varchar", "character varying(20)", "", 'b', 24 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "bpchar", "character(20)", "", 'b', 24 }, false,
+			{ "varchar", "character varying(20)", "", 'b', 24, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "bpchar", "character(20)", "", 'b', 24, false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "character(20)" }, { "bpchar", "character(20)", "", 'b', 24 },
+		{ { .type = COLUMN_STRING, .source_type = "character(20)" }, { "bpchar", "character(20)", "", 'b', 24, false },
 			true, FORM_STRING },
-		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "inet", "inet", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "cidr", "cidr", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "text", "text", "", 'b', -1 }, true,
+		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "inet", "inet", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "cidr", "cidr", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "inet" }, { "text", "text", "", 'b', -1, false }, true,
 			FORM_STRING },
 		{ { .type = COLUMN_STRING, .source_type = "crm.\"My type\"" },
-			{ "My type", "other.\"My type\"", "", 'c', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "bit(5)" }, { "bit", "bit(6)", "", 'b', 6 }, false,
+			{ "My type", "other.\"My type\"", "", 'c', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "bit(5)" }, { "bit", "bit(6)", "", 'b', 6, false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_STRING, .source_type = "text" }, { "int4", "integer", "", 'b', -1 }, false,
+		{ { .type = COLUMN_STRING, .source_type = "text" }, { "int4", "integer", "", 'b', -1, false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "feeling", "feeling", "", 'e', -1 }, true,
+		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "feeling", "feeling", "", 'e', -1, false }, true,
 			FORM_TEXT },
-		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "text", "text", "", 'b', -1 }, true, FORM_STRING },
-		{ { .type = COLUMN_JSON, .source_type = "json" }, { "jsonb", "jsonb", "", 'b', -1 }, false, FORM_TEXT },
-		{ { .type = COLUMN_JSON, .source_type = "jsonb" }, { "json", "json", "", 'b', -1 }, true, FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamp", "timestamp", "", 'b', -1 }, false,
+		{ { .type = COLUMN_ENUM, .source_type = "mood" }, { "text", "text", "", 'b', -1, false }, true, FORM_STRING },
+		{ { .type = COLUMN_JSON, .source_type = "json" }, { "jsonb", "jsonb", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_JSON, .source_type = "jsonb" }, { "json", "json", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamp", "timestamp", "", 'b', -1, false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, false,
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, { "timestamptz", "timestamptz(3)", "", 'b', 3, false }, false,
 			FORM_TEXT },
-		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 3 }, { "timestamptz", "timestamptz(3)", "", 'b', 3 }, true,
+		{ { .type = COLUMN_TIMESTAMPTZ, .fraction = 3 }, { "timestamptz", "timestamptz(3)", "", 'b', 3, false }, true,
 			FORM_TIMESTAMP },
-		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "_int8", "bigint[]", "int8", 'b', -1 },
+		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "_int8", "bigint[]", "int8", 'b', -1, false },
 			true, FORM_TEXT },
-		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "int8", "bigint", "", 'b', -1 }, false,
+		{ { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, { "int8", "bigint", "", 'b', -1, false }, false,
 			FORM_TEXT },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		enum pg_form form;
+
+		if (shape_type_holds(&cases[i].source, &cases[i].target, &form) != cases[i].holds)
+			fail_msg("case %zu: %s into %s", i,
+				cases[i].source.source_type != NULL ? cases[i].source.source_type :
+								      column_type_name(cases[i].source.type),
+				cases[i].target.declared);
+		if (cases[i].holds)
+			assert_int_equal(form, cases[i].form);
+	}
+}
+
+static void a_target_type_holds_mysqls_or_is_refused(void **state)
+{
+#define INTERVAL(fields, digits) ((fields) << 16 | (digits))
+	static const char *const labels[] = { "b\xc3\xa4r", "fox", "hare" };
+	static const struct {
+		struct column source;
+		struct shape_type target;
+		bool holds;
+		enum pg_form form;
+	} cases[] = {
+		{ { .type = COLUMN_BITS, .precision = 5 }, { "bit", "bit(5)", "", 'b', 5, false }, true, FORM_BITS },
+		{ { .type = COLUMN_BITS, .precision = 5 }, { "bit", "bit(6)", "", 'b', 6, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 5 }, { "varbit", "bit varying(4)", "", 'b', 4, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 5 }, { "varbit", "bit varying", "", 'b', -1, false }, true, FORM_BITS },
+		{ { .type = COLUMN_BITS, .precision = 63 }, { "int8", "bigint", "", 'b', -1, false }, true, FORM_INT8 },
+		{ { .type = COLUMN_BITS, .precision = 64 }, { "int8", "bigint", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 16 }, { "int2", "smallint", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 64 }, { "numeric", "numeric(20,0)", "", 'b', NUMERIC(20, 0), false }, true,
+			FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 64 }, { "numeric", "numeric(19,0)", "", 'b', NUMERIC(19, 0), false }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_BITS, .precision = 1 }, { "bool", "boolean", "", 'b', -1, false }, true, FORM_BOOL },
+		{ { .type = COLUMN_BITS, .precision = 2 }, { "bool", "boolean", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_YEAR }, { "int2", "smallint", "", 'b', -1, false }, true, FORM_INT2 },
+		{ { .type = COLUMN_YEAR }, { "text", "text", "", 'b', -1, false }, true, FORM_STRING },
+		{ { .type = COLUMN_YEAR }, { "date", "date", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_SET, .labels = labels, .label_count = 3 }, { "text", "text", "", 'b', -1, false }, true,
+			FORM_STRING },
+		{ { .type = COLUMN_SET, .labels = labels, .label_count = 3 },
+			{ "varchar", "character varying(12)", "", 'b', 16, false }, true, FORM_STRING },
+		{ { .type = COLUMN_SET, .labels = labels, .label_count = 3 },
+			{ "varchar", "character varying(11)", "", 'b', 15, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_ENUM, .labels = labels, .label_count = 3 },
+			{ "varchar", "character varying(4)", "", 'b', 8, false }, true, FORM_STRING },
+		{ { .type = COLUMN_ENUM, .labels = labels, .label_count = 3 },
+			{ "varchar", "character varying(3)", "", 'b', 7, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_SET }, { "_text", "text[]", "text", 'b', -1, false }, true, FORM_MEMBERS },
+		{ { .type = COLUMN_SET }, { "_animal", "animal[]", "animal", 'e', -1, false }, true, FORM_MEMBERS },
+		{ { .type = COLUMN_SET }, { "_int4", "integer[]", "int4", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_SET }, { "animal", "animal", "", 'e', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_DURATION, .fraction = 6 }, { "interval", "interval", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_DURATION, .fraction = 3 },
+			{ "interval", "interval(3)", "", 'b', INTERVAL(0x7fff, 3), false }, true, FORM_TEXT },
+		{ { .type = COLUMN_DURATION, .fraction = 6 },
+			{ "interval", "interval(3)", "", 'b', INTERVAL(0x7fff, 3), false }, false, FORM_TEXT },
+		{ { .type = COLUMN_DURATION }, { "interval", "interval day", "", 'b', INTERVAL(8, 0xffff), false }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_DURATION, .fraction = 6 }, { "time", "time", "", 'b', -1, false }, true, FORM_TIME },
+		{ { .type = COLUMN_DURATION, .fraction = 6 }, { "time", "time(3)", "", 'b', 3, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_DURATION }, { "timetz", "timetz", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_GEOMETRY }, { "bytea", "bytea", "", 'b', -1, false }, true, FORM_BYTEA },
+		{ { .type = COLUMN_GEOMETRY }, { "geometry", "public.geometry(Point,4326)", "", 'b', 1107460, false }, true,
+			FORM_EWKB },
+		{ { .type = COLUMN_GEOMETRY }, { "point", "point", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_VECTOR }, { "_float4", "real[]", "float4", 'b', -1, false }, true, FORM_FLOAT4_ARRAY },
+		{ { .type = COLUMN_VECTOR }, { "_float8", "double precision[]", "float8", 'b', -1, false }, true,
+			FORM_FLOAT8_ARRAY },
+		{ { .type = COLUMN_VECTOR }, { "bytea", "bytea", "", 'b', -1, false }, true, FORM_BYTEA },
+		{ { .type = COLUMN_VECTOR }, { "_int4", "integer[]", "int4", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_INT16, .source_type = "tinyint(1)" }, { "bool", "boolean", "", 'b', -1, false }, true,
+			FORM_BOOL },
+		{ { .type = COLUMN_INT16, .source_type = "smallint" }, { "bool", "boolean", "", 'b', -1, false }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_DATE }, { "text", "text", "", 'b', -1, false }, true, FORM_STRING },
+		{ { .type = COLUMN_TIMESTAMP, .fraction = 6 }, { "text", "text", "", 'b', -1, false }, true, FORM_STRING },
+		{ { .type = COLUMN_TIMESTAMP }, { "timestamptz", "timestamptz", "", 'b', -1, false }, false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "varchar(20)" }, { "varchar", "character varying(20)", "", 'b', 24, false },
+			true, FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "varchar(21)" }, { "varchar", "character varying(20)", "", 'b', 24, false },
+			false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "char(20)" }, { "bpchar", "character(20)", "", 'b', 24, false }, true,
+			FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "varchar(20)" }, { "bpchar", "character(20)", "", 'b', 24, false }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "\"char\"" }, { "bpchar", "character(20)", "", 'b', 24, false }, false,
+			FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "mediumtext" }, { "varchar", "character varying(9999)", "", 'b', 10003, false },
+			false, FORM_TEXT },
+		{ { .type = COLUMN_STRING, .source_type = "tinytext" }, { "varchar", "character varying(255)", "", 'b', 259, false },
+			true, FORM_STRING },
+		{ { .type = COLUMN_STRING, .source_type = "inet6" }, { "inet", "inet", "", 'b', -1, false }, true, FORM_TEXT },
+		{ { .type = COLUMN_JSON, .source_type = "json" }, { "jsonb", "jsonb", "", 'b', -1, true }, true, FORM_TEXT },
+		{ { .type = COLUMN_BYTES, .source_type = "binary(16)" }, { "uuid", "uuid", "", 'b', -1, false }, false, FORM_TEXT },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -364,7 +541,9 @@ int main(void)
 		cmocka_unit_test(bytes_and_arrays_are_escaped),
 		cmocka_unit_test(what_postgresql_cannot_hold_is_refused),
 		cmocka_unit_test(binary_forms_are_used_when_the_value_fits),
+		cmocka_unit_test(values_that_only_mysql_has_are_checked_one_by_one),
 		cmocka_unit_test(a_target_type_holds_the_sources_or_is_refused),
+		cmocka_unit_test(a_target_type_holds_mysqls_or_is_refused),
 		cmocka_unit_test(names_are_quoted_and_operators_qualified),
 		cmocka_unit_test(errors_are_classed_by_sqlstate),
 		cmocka_unit_test(the_session_watches_its_peer),

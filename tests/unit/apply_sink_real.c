@@ -106,6 +106,39 @@ static const struct {
 		"(1,\"a \"\"b\"\"\")" },
 	{ "t.short", { .type = COLUMN_STRING, .source_type = "character varying(5)" }, TEXT("abcde"), "abcde" },
 	{ "integer", { .type = COLUMN_INT32 }, NOTHING, "(null)" },
+	/* of MySQL and MariaDB */
+	{ "bit(5)", { .type = COLUMN_BITS, .precision = 5 }, { .kind = VALUE_UINT, .u = 5 }, "00101" },
+	{ "bit varying", { .type = COLUMN_BITS, .precision = 64 }, { .kind = VALUE_UINT, .u = UINT64_MAX },
+		"1111111111111111111111111111111111111111111111111111111111111111" },
+	{ "numeric(20)", { .type = COLUMN_BITS, .precision = 64 }, { .kind = VALUE_UINT, .u = UINT64_MAX },
+		"18446744073709551615" },
+	{ "bigint", { .type = COLUMN_BITS, .precision = 40 }, { .kind = VALUE_UINT, .u = 1099511627775 }, "1099511627775" },
+	{ "boolean", { .type = COLUMN_BITS, .precision = 1 }, { .kind = VALUE_UINT, .u = 1 }, "true" },
+	{ "boolean", { .type = COLUMN_INT16, .source_type = "tinyint(1)" }, INT(1), "true" },
+	{ "smallint", { .type = COLUMN_YEAR }, INT(0), "0" },
+	{ "numeric(4)", { .type = COLUMN_YEAR }, INT(2026), "2026" },
+	{ "text", { .type = COLUMN_YEAR }, INT(0), "0000" },
+	{ "text", { .type = COLUMN_SET }, TEXT("red,it's"), "red,it's" },
+	{ "text[]", { .type = COLUMN_SET }, TEXT("red,it's,{\"}"), "{red,it's,\"{\\\"}\"}" },
+	{ "text[]", { .type = COLUMN_SET }, TEXT(""), "{}" },
+	{ "t.mood[]", { .type = COLUMN_SET }, TEXT("ok,it's"), "{ok,it's}" },
+	{ "interval", { .type = COLUMN_DURATION, .fraction = 6 }, INT((838 * 3600 + 59 * 60 + 59) * -US - 500000),
+		"-838:59:59.5" },
+	{ "interval(3)", { .type = COLUMN_DURATION, .fraction = 3 }, INT(-1000), "-00:00:00.001" },
+	{ "time", { .type = COLUMN_DURATION, .fraction = 6 }, INT(86400 * US), "24:00:00" },
+	{ "text", { .type = COLUMN_DURATION }, INT(100 * 3600 * US), "100:00:00" },
+	{ "bytea", { .type = COLUMN_GEOMETRY }, BYTES("\xe6\x10\0\0\1"), "\\xe610000001" },
+	{ "real[]", { .type = COLUMN_VECTOR }, BYTES("\0\0\x80\x3f\xcd\xcc\xcc\x3d"), "{1,0.1}" },
+	{ "real[]", { .type = COLUMN_VECTOR }, BYTES(""), "{}" },
+	{ "double precision[]", { .type = COLUMN_VECTOR }, BYTES("\0\0\x80\xbf"), "{-1}" },
+	{ "text", { .type = COLUMN_ENUM }, EXACT(""), "" },
+	{ "text", { .type = COLUMN_DATE }, EXACT("0000-00-00"), "0000-00-00" },
+	{ "text", { .type = COLUMN_DATE }, INT(0), "1970-01-01" },
+	{ "text", { .type = COLUMN_TIMESTAMP, .fraction = 6 }, EXACT("2026-00-00 00:00:00.000000"),
+		"2026-00-00 00:00:00.000000" },
+	{ "text", { .type = COLUMN_TIMESTAMPTZ, .fraction = 6 }, INT(500000), "1970-01-01 00:00:00.5+00" },
+	{ "inet", { .type = COLUMN_STRING, .source_type = "inet6" }, TEXT("2001:db8::1"), "2001:db8::1/128" },
+	{ "char(4)", { .type = COLUMN_STRING, .source_type = "char(4)" }, TEXT("ab"), "ab" },
 };
 
 static void every_type_arrives_equal(void **state)
@@ -141,6 +174,87 @@ static void every_type_arrives_equal(void **state)
 		fixture_must(&f, fixture_change(&f, CHANGE_DELETE, row, NULL, NULL));
 		fixture_must(&f, fixture_commit(&f));
 	}
+	fixture_finish(&f);
+}
+
+/* What MySQL can hold and the target's type cannot is refused with table, column, key and binlog position. */
+static void a_value_that_only_mysql_has_is_refused_by_name(void **state)
+{
+	static const struct {
+		const char *type;
+		struct column column;
+		struct value val;
+		const char *text, *hint;
+	} cases[] = {
+		{ "date", { .type = COLUMN_DATE, .source_type = "date" }, EXACT("0000-00-00"),
+			"column v: \"0000-00-00\" is no date for PostgreSQL", "make the target's column a text" },
+		{ "timestamp", { .type = COLUMN_TIMESTAMP, .fraction = 6, .source_type = "datetime(6)" },
+			EXACT("2026-02-31 10:00:00.000000"),
+			"column v: \"2026-02-31 10:00:00.000000\" is no date for PostgreSQL", "make the target's column a text" },
+		{ "time", { .type = COLUMN_DURATION, .source_type = "time" }, INT(-US),
+			"column v: -1000000 us is no time of day", "make the target's column an interval" },
+		{ "boolean", { .type = COLUMN_INT16, .source_type = "tinyint(1)" }, INT(7), "column v: 7 is no boolean",
+			"make the target's column a smallint" },
+		{ "text", { .type = COLUMN_STRING, .source_type = "varchar(9)" }, TEXT("a\0b"),
+			"column v: a text with a zero byte, which PostgreSQL cannot hold", "leave the column out" },
+	};
+	char sql[200], name[24], want[400];
+	struct fixture f;
+
+	fixture_start(&f, "SELECT 1");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct column columns[] = { two_columns[0], cases[i].column };
+		struct value row[] = { INT(42), cases[i].val };
+		struct change chg = { .op = CHANGE_INSERT, .table = &f.table, .after = row, .file = "binlog.000007",
+			.lsn = 4711, .index = 3 };
+
+		columns[1].name = "v";
+		(void)snprintf(name, sizeof name, "v%zu", i);
+		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, cases[i].type);
+		fixture_run(sql);
+		fixture_table(&f, name, columns, 2);
+		fixture_prepare(&f);
+		fixture_begin(&f, 9);
+		(void)snprintf(f.txn.id, sizeof f.txn.id, "0-1-77:9");
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		(void)snprintf(want, sizeof want,
+			"cannot write an insert into t.%s at binlog.000007:4711 event 3 of transaction 0-1-77:9, key (id=42): %s",
+			name, cases[i].text);
+		fixture_refused(&f, fixture_ops->write(f.sink, f.handle, &chg, NULL, &f.txn, &f.err), ERROR_DATA, want);
+		assert_non_null(strstr(f.err.hint, cases[i].hint));
+		fixture_ops->abort(f.sink);
+	}
+	/* What the server refuses is named in the same way. */
+	{
+		struct value row[] = { INT(42), TEXT("x") };
+		struct change chg = { .op = CHANGE_UPDATE, .table = &f.table, .after = row, .file = "binlog.000007",
+			.lsn = 4711, .index = 3 };
+
+		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
+		fixture_must(&f, fixture_ops->write(f.sink, f.handle, &chg, NULL, &f.txn, &f.err));
+		fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
+			"target refused an update of t.v4 at binlog.000007:4711 event 3 of transaction 0-1-77:9, key (id=42): "
+			"no row with that key at the target");
+		fixture_ops->abort(f.sink);
+	}
+	fixture_finish(&f);
+}
+
+/* A json of PostgreSQL keeps its text, so jsonb would change it; in a table of MySQL it has none. */
+static void the_spelling_of_types_tells_mysql(void **state)
+{
+	struct column columns[] = { { .name = "id", .type = COLUMN_INT64, .key = true, .source_type = "bigint" },
+		{ .name = "v", .type = COLUMN_JSON, .source_type = "json" },
+		{ .name = "w", .type = COLUMN_STRING, .source_type = "character varying(20)" } };
+	struct fixture f;
+
+	fixture_start(&f, "CREATE TABLE t.t (id bigint PRIMARY KEY, v jsonb, w varchar(20))");
+	fixture_table(&f, "t", columns, 3);
+	fixture_refused(&f, fixture_ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG,
+		"column v of target table t.t is jsonb, which does not hold every value of the source's json");
+	columns[2].source_type = "varchar(20)";
+	fixture_table(&f, "t", columns, 3);
+	fixture_prepare(&f);
 	fixture_finish(&f);
 }
 
@@ -855,6 +969,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_arrives_equal),
+		cmocka_unit_test(a_value_that_only_mysql_has_is_refused_by_name),
+		cmocka_unit_test(the_spelling_of_types_tells_mysql),
 		cmocka_unit_test(rows_are_inserted_updated_moved_and_deleted),
 		cmocka_unit_test(sets_of_columns_come_and_go),
 		cmocka_unit_test(rows_without_a_key_are_found_whole),
