@@ -135,14 +135,14 @@ static int first_offset(struct consume *con, struct partition *part, const char 
 static void note_passed_over(struct consume *con, const struct partition *part)
 {
 	const struct event *event = &part->head.event;
-	char lsn[24];
+	char upto[24];
 
 	if (part->stored || part->topic->warned || event->commit > con->options.applied)
 		return;
 	part->topic->warned = true;
 	log_warning("%s: the target has no offset of it, and passes over its changes up to %s: if table %s.%s was excluded "
 		    "for a while, copy it anew", part->name,
-		position_lsn_format(con->options.applied, lsn, sizeof lsn), event->change.table->schema,
+		position_commit_format(con->options.log, con->options.applied, upto, sizeof upto), event->change.table->schema,
 		event->change.table->name);
 }
 

@@ -33,6 +33,7 @@ struct consume_options {
 	struct decoder *decoder;
 	struct consume_topics *topics;
 	uint64_t applied; /* the target's position, 0: none; what a topic without an offset has up to it is passed over */
+	const char *log;  /* whose position that is, for messages; lives as long as the consumer */
 	void *context;
 	bool (*selected)(void *context, const char *collection);
 	/* The newest shape in a selected topic; once for each topic in the life of `topics`. May be NULL. */

@@ -272,6 +272,7 @@ static int open_consume(struct pipeline *line, struct error *err)
 		.decoder = line->decoder,
 		.topics = line->topics,
 		.applied = pos->found ? pos->commit : 0,
+		.log = pos->log,
 		.context = line,
 		.selected = is_selected,
 		.shape = check_shape,
@@ -361,11 +362,11 @@ static void publish(struct pipeline *line, int64_t now_us)
 	count_up(line);
 	measure_lag(line, now_us);
 	if (now->position.found) {
-		(void)position_lsn_format(now->position.commit, figures->position_commit,
+		(void)position_commit_format(now->position.log, now->position.commit, figures->position_commit,
 			sizeof figures->position_commit);
-		memcpy(figures->position_transaction, now->position.transaction_id,
-			sizeof now->position.transaction_id);
-		memcpy(figures->position_log, now->position.log, sizeof now->position.log);
+		(void)snprintf(figures->position_transaction, sizeof figures->position_transaction, "%s",
+			now->position.transaction_id);
+		(void)snprintf(figures->position_log, sizeof figures->position_log, "%s", now->position.log);
 		log_position(figures->position_commit);
 	}
 	agent_publish(figures);

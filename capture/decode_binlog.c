@@ -327,7 +327,7 @@ struct binlog_reader *binlog_reader_new(void)
 
 	if (reader == NULL)
 		return NULL;
-	buf_init(&reader->plain, BINLOG_EVENT_MAX);
+	buf_init(&reader->plain, BINLOG_EVENT_MAX + 1);
 	binlog_reader_reset(reader, "");
 	return reader;
 }

@@ -30,7 +30,7 @@ enum binlog_kind {
 	BINLOG_QUERY,          /* query */
 	BINLOG_XID,            /* xid: the group is committed */
 	BINLOG_XA_PREPARE,     /* xa: the group ends prepared, or committed in one phase */
-	BINLOG_TABLE_MAP,      /* bytes: for binlog_map_parse() */
+	BINLOG_TABLE_MAP,      /* bytes: for binlog_tables_map() */
 	BINLOG_ROWS,           /* rows */
 	BINLOG_HEARTBEAT,      /* rotate: how far the server has got; only in a stream */
 	BINLOG_GTID_LIST,      /* bytes; MariaDB: gtid_set_parse_list() */
@@ -88,7 +88,7 @@ struct binlog_item {
 	uint32_t timestamp; /* seconds */
 	uint32_t server_id;
 	uint64_t start;     /* offset of the event in its file; of an inner event, that of its payload */
-	uint64_t end;       /* offset behind it; 0: not told (MariaDB 11.8 inside of transactions, artificial events) */
+	uint64_t end;       /* offset behind it (behind the payload); 0: not told (MariaDB 11.8 inside of transactions, artificial events) */
 	bool artificial;    /* made up for the stream, not in the file */
 	union {
 		struct binlog_format format;
@@ -105,7 +105,7 @@ struct binlog_item {
 		} xa;
 		struct binlog_rows_event rows;
 		struct {
-			const unsigned char *bytes;
+			const unsigned char *bytes; /* post-header and body, without header and checksum */
 			size_t len;
 		} bytes;
 		struct {
@@ -121,7 +121,7 @@ struct binlog_reader *binlog_reader_new(void); /* NULL: memory is short */
 void binlog_reader_free(struct binlog_reader *reader);
 /* Begins anew: a new stream or file. file: its name for errors and, until a ROTATE says otherwise, for binlog_reader_file(). */
 void binlog_reader_reset(struct binlog_reader *reader, const char *file);
-/* The file that the last item stands in. Valid until the next ROTATE. */
+/* The file that the last item stands in; behind a ROTATE already the next one. The pointer stays, its content until the next ROTATE. */
 const char *binlog_reader_file(const struct binlog_reader *reader);
 
 /*
@@ -129,7 +129,7 @@ const char *binlog_reader_file(const struct binlog_reader *reader);
  * returned 0 or the next feed(). Only when next() has returned 0.
  */
 int binlog_reader_feed(struct binlog_reader *reader, const void *event, size_t len, struct error *err);
-/* 1 and an item, whose pointers are valid until the next call; 0: feed the next event; -1: err. */
+/* 1 and an item, whose pointers are valid until the next call; 0: feed the next event; -1: err, and only reset() helps. */
 int binlog_reader_next(struct binlog_reader *reader, struct binlog_item *ret_item, struct error *err);
 
 /* The length of the event at the start of these bytes (for reading files): 0 if there are fewer than 19, ERROR_DATA if it cannot be one. */

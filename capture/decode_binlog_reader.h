@@ -105,6 +105,7 @@ struct binlog_reader {
 	struct buf plain;
 
 	/* the payload */
+	struct binlog_header outer;
 	ZSTD_DCtx *zstd;
 	ZSTD_inBuffer packed;
 	bool packed_plainly;      /* algorithm "none" */

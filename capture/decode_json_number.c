@@ -2,7 +2,8 @@
  * decode_json_number.c: doubles, decimals and times of binary JSON in the server's own form.
  *
  * Doubles: the fewest digits that read back as the same double (the nearest of them, if there are several). With 0.ddd x 10^point, the server
- * writes them plainly for points from -14 to 15 and with an exponent otherwise; a number without a fraction gets ".0" when it is plain.
+ * writes them plainly for points from -14 to 15, and beyond that if digits are left behind the point; else with an exponent. A number without a
+ * fraction gets ".0" when it is plain.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #define POINT_LEAST (-14)
 #define POINT_MOST 15
 #define DIGITS_MAX 17
+#define DECIMAL_PRECISION_MAX 81 /* more than a column's 65: whole groups of nine digits in the server's memory */
 
 /* value = 0.<digits> x 10^point; no zeros at the end (but "0", point 1). */
 struct digits {
@@ -67,7 +69,7 @@ static void parse_printed(const char *printed, struct digits *ret)
 
 	ret->count = 0;
 	for (const char *at = printed; at < exponent; at++)
-		if (*at != '.')
+		if (*at >= '0' && *at <= '9') /* the point is the locale's */
 			ret->text[ret->count++] = *at;
 	ret->point = (int)strtol(exponent + 1, NULL, 10) + 1;
 	strip_zeros(ret);
@@ -76,12 +78,11 @@ static void parse_printed(const char *printed, struct digits *ret)
 /* The decimal next above in the last place, if that reads as d too. For powers of two: the doubles below them lie closer than those above. */
 static bool neighbour_reads_as(double d, char *printed)
 {
-	char next[40];
-	char *last = strchr(next, 'e');
+	char next[40], *last;
 
 	(void)snprintf(next, sizeof next, "%s", printed);
 	last = strchr(next, 'e') - 1;
-	if (*last == '9' || *last == '.')
+	if (*last < '0' || *last >= '9')
 		return false; /* the carry would make fewer digits, which were tried before */
 	(*last)++;
 	if (strtod(next, NULL) != d)
@@ -118,7 +119,7 @@ size_t json_double_text(double d, char *to)
 	}
 	if (!short_digits(d, &digits))
 		long_digits(d, &digits);
-	if (digits.point < POINT_LEAST || digits.point > POINT_MOST) {
+	if (digits.point < POINT_LEAST || (digits.point > POINT_MOST && digits.count <= digits.point)) {
 		*at++ = digits.text[0];
 		if (digits.count > 1) {
 			*at++ = '.';
@@ -178,7 +179,7 @@ size_t json_decimal_text(const unsigned char *bytes, size_t len, char *to, struc
 	char digits[96], *out = to;
 	size_t want;
 
-	if (precision < 1 || precision > 65 || scale > 30 || whole < 0)
+	if (precision < 1 || precision > DECIMAL_PRECISION_MAX || scale > 30 || whole < 0)
 		goto broken;
 	want = (size_t)(whole / 9 * 4 + group_bytes[whole % 9] + scale / 9 * 4 + group_bytes[scale % 9]);
 	if (len != want + 2)

@@ -31,7 +31,7 @@ struct leg {
 };
 
 struct path {
-	const char *text; /* for errors: not NUL-terminated */
+	const char *text; /* not NUL-terminated */
 	size_t len;
 	struct leg legs[JSON_DEPTH_MAX];
 	size_t count;
@@ -88,9 +88,10 @@ static int read_counted(const unsigned char **at, const unsigned char *end, cons
 
 /* ---- paths ---- */
 
+/* Names of members may be personal data: no error shows them. */
 static int path_broken(const struct path *path, struct error *err)
 {
-	return error_set(err, ERROR_DATA, "partial json: path %.*s cannot be read", (int)(path->len < 200 ? path->len : 200), path->text);
+	return error_set(err, ERROR_DATA, "partial json: a path of %zu bytes cannot be read at leg %zu", path->len, path->count);
 }
 
 static int hex_value(char c)
@@ -472,11 +473,12 @@ int json_partial_text(const unsigned char *before, size_t before_len, const unsi
 	static const char *const names[] = { "replace", "insert", "remove" };
 	const unsigned char *at = diffs, *end = diffs + diffs_len;
 	struct update update = { .arena = arena, .err = err };
+	unsigned number = 1;
 	struct diff diff;
 
 	if (json_view_open(before, before_len, &update.root, err) < 0)
 		return -1;
-	while (at < end) {
+	for (; at < end; number++) {
 		int done;
 
 		if (diff_read(&at, end, &diff, arena, err) < 0)
@@ -485,8 +487,8 @@ int json_partial_text(const unsigned char *before, size_t before_len, const unsi
 		if (done < 0)
 			return -1;
 		if (done == 0)
-			return error_set(err, ERROR_DATA, "partial json: %s at path %.*s does not fit the value before", names[diff.op],
-				(int)(diff.path.len < 200 ? diff.path.len : 200), diff.path.text);
+			return error_set(err, ERROR_DATA, "partial json: change %u, %s at a path of %zu legs, does not fit the value before", number,
+				names[diff.op], diff.path.count);
 	}
 	return json_write(&update.root, before_len + diffs_len, arena, ret, err);
 }

@@ -25,7 +25,8 @@ enum statement_kind {
 	STATEMENT_DROP_TABLE,   /* tables: each; DROP TEMPORARY is STATEMENT_OTHER */
 	STATEMENT_CREATE_INDEX, STATEMENT_DROP_INDEX, /* tables: one (a key may be gained or lost) */
 	STATEMENT_DATABASE,     /* CREATE, ALTER, DROP DATABASE; tables: one entry with the schema and no name */
-	STATEMENT_DATA,         /* INSERT, UPDATE, DELETE, REPLACE, LOAD DATA, WITH ... : rows that were logged as a statement */
+	/* INSERT, UPDATE, DELETE, REPLACE, LOAD DATA, WITH, SELECT, DO: rows that were logged as a statement; tables: the first one, or none */
+	STATEMENT_DATA,
 	STATEMENT_OTHER
 };
 
@@ -41,7 +42,10 @@ struct statement {
 	const char *xa; /* X'..',X'..',N: formatID, gtrid and bqual in the servers' canonical form, however the statement wrote them */
 };
 
-/* Never fails: what cannot be read is STATEMENT_OTHER. Results live in the arena. Text must be UTF-8 or ASCII-compatible. */
+/*
+ * Never fails: what cannot be read is STATEMENT_OTHER, and of a definition that cannot be read to its end the tables are missing: then any may be meant.
+ * Results live in the arena. Text must be UTF-8 or ASCII-compatible.
+ */
 void statement_read(const struct binlog_query *query, struct arena *arena, struct statement *ret_statement);
 
 #endif

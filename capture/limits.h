@@ -6,6 +6,6 @@
 
 #define LIMITS_TOO_LARGE_HINT                                                                                \
 	"leave the table out with table_exclude_list; if that stops with a gap, because other rows of this " \
-	"transaction are in Kafka already, start anew with another topic_prefix and slot"
+	"transaction are in Kafka already, start anew with another topic_prefix (and slot)"
 
 #endif

@@ -4,7 +4,8 @@
  * Start:
  *   1. read what Kafka has of this source; it decides whether a slot may be made
  *   2. open the source, start its stream: from here on the log is ours alone
- *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop
+ *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop (or a
+ *   new try, where another agent recorded a position since 1)
  *   4. make the topics of the tables that are known, record the position under a new epoch and wait until that is
  *   durable
  * Then, until told otherwise:
@@ -70,7 +71,11 @@ struct pipeline {
 	struct flight flight;
 	struct produce *produce;
 
+	struct resume_point opened; /* what Kafka had when the source was opened, which may borrow from it */
+	struct resume_point point;  /* what it has since the log is ours */
+
 	struct codec_position durable; /* what Kafka has all of */
+	struct buf resume;             /* of the last record: durable.resume */
 	uint64_t recorded;             /* confirmed in the last durable record */
 	uint64_t recording;            /* in the one under way */
 	bool record_under_way, record_delivered;
@@ -82,11 +87,11 @@ struct pipeline {
 /* ---- context ---- */
 
 void pipeline_init(struct pipeline_context *context, const struct capture_settings *settings,
-	const struct source_ops *source)
+	const struct source_ops *const *sources)
 {
 	memset(context, 0, sizeof *context);
 	context->settings = settings;
-	context->source = source;
+	context->sources = sources;
 	(void)pthread_mutex_init(&context->lock, NULL);
 }
 
@@ -194,7 +199,12 @@ static int open_source(struct pipeline *pl, const struct resume_point *point, st
 		.table_exclude_count = settings->table_exclude_list.count,
 		.heartbeat_interval_us = settings->heartbeat_interval_us,
 		.status_interval_us = settings->status_interval_us,
+		.server_id = settings->server_id,
+		.semi_sync = settings->semi_sync,
+		.state_directory = settings->state_directory,
 		.expected_log = point->has_position ? point->position.log : point->end_log,
+		.confirmed = point->has_position ? point->position.confirmed : 0,
+		.resume = point->position.resume,
 		.stopping = stopping,
 	};
 
@@ -240,6 +250,7 @@ static int open_produce(struct pipeline *pl, const struct produce_known *known, 
 		pl->identity.log, pl->durable.epoch };
 	struct produce_config config = {
 		.prefix = settings->topic_prefix,
+		.log = pl->identity.log,
 		.partitions = (int)settings->partitions,
 		.replication_factor = (int)settings->replication_factor,
 		.tombstones = settings->tombstones_on_delete,
@@ -264,20 +275,32 @@ static void note_position(struct pipeline *pl, const struct resume_point *point,
 {
 	if (point->has_position)
 		pl->durable = point->position;
+	pl->durable.resume = "";
 	(void)snprintf(pl->durable.log, sizeof pl->durable.log, "%s", pl->identity.log);
 	pl->durable.confirmed = known->durable;
 	pl->durable.epoch = point->epoch + 1;
 }
 
+/* With semi_sync a commit at the source waits for the record: the next one goes as soon as the last is back. */
+static int64_t record_interval(const struct pipeline *pl)
+{
+	return pl->settings->semi_sync ? 0 : pl->settings->status_interval_us;
+}
+
 static int hand_over_record(struct pipeline *pl, int64_t now_us, struct error *err)
 {
+	buf_reset(&pl->resume);
+	if (pl->ops->resume(pl->source, pl->durable.confirmed, &pl->resume, err) < 0 ||
+		buf_check(&pl->resume, "the position record's resume", err) < 0)
+		return -1;
+	pl->durable.resume = buf_cstr(&pl->resume);
 	pl->durable.wall_us = clock_wall_us();
 	if (produce_position(pl->produce, &pl->durable, err) < 0)
 		return -1;
 	pl->recording = pl->durable.confirmed;
 	pl->record_under_way = true;
 	pl->record_delivered = false;
-	pl->next_record_us = now_us + pl->settings->status_interval_us;
+	pl->next_record_us = now_us + record_interval(pl);
 	return 0;
 }
 
@@ -328,34 +351,46 @@ static void make_topics(struct pipeline *pl)
 		log_error(&err, "topics were not made ahead of their first event");
 }
 
+static void log_start(const struct pipeline *pl)
+{
+	const char *last = pl->durable.transaction_id[0] != '\0' ? pl->durable.transaction_id : "none";
+	const char *slot = pl->settings->slot_name;
+	char at[sizeof pl->context->figures.position_commit];
+
+	(void)pl->ops->describe(pl->source, pl->durable.confirmed, at, sizeof at);
+	if (slot[0] != '\0')
+		log_info("capturing %s from slot \"%s\" at %s, last transaction %s, epoch %" PRIu64, pl->identity.log, slot, at,
+			last, pl->durable.epoch);
+	else
+		log_info("capturing %s at %s, last transaction %s, epoch %" PRIu64, pl->identity.log, at, last,
+			pl->durable.epoch);
+}
+
 static int start(struct pipeline *pl, struct error *err)
 {
-	struct resume_point point;
 	struct resume_log log;
 	struct produce_known known;
-	const struct capture_settings *settings = pl->settings;
-	char at[20];
 
-	if (open_kafka(pl, err) < 0 || resume_read(&pl->reader, &point, err) < 0)
+	if (open_kafka(pl, err) < 0 || resume_read(&pl->reader, &pl->opened, err) < 0)
 		return -1;
-	if (open_source(pl, &point, err) < 0)
+	if (open_source(pl, &pl->opened, err) < 0)
 		return -1;
-	if (resume_read(&pl->reader, &point, err) < 0)
+	if (resume_read(&pl->reader, &pl->point, err) < 0)
 		return -1;
-	log = (struct resume_log){ pl->identity.log, settings->slot_name, pl->identity.confirmed,
+	if (resume_moved(&pl->opened, &pl->point))
+		return error_set(err, ERROR_RETRY, "another agent recorded a position in Kafka while the source was opened");
+	log = (struct resume_log){ pl->identity.log, pl->settings->slot_name, pl->identity.confirmed,
 		pl->ops->head(pl->source) };
-	if (resume_compare(&point, &log, &known, err) < 0)
+	if (resume_compare(&pl->point, &log, &known, err) < 0)
 		return -1;
-	note_position(pl, &point, &known);
-	pl->reader.look_back_below = point.disordered ? known.durable : 0;
+	note_position(pl, &pl->point, &known);
+	pl->reader.look_back_below = pl->point.disordered ? known.durable : 0;
 	if (open_produce(pl, &known, err) < 0)
 		return -1;
 	make_topics(pl);
 	if (record_first(pl, err) < 0)
 		return -1;
-	log_info("capturing %s from slot \"%s\" at %s, last transaction %s, epoch %" PRIu64, pl->identity.log,
-		settings->slot_name, position_lsn_format(known.durable, at, sizeof at),
-		pl->durable.transaction_id[0] != '\0' ? pl->durable.transaction_id : "none", pl->durable.epoch);
+	log_start(pl);
 	return 0;
 }
 
@@ -489,17 +524,17 @@ static void publish(struct pipeline *pl, int64_t now_us)
 	struct agent_figures *figures = &pl->context->figures;
 	const struct produce_figures *counted = produce_figures(pl->produce);
 	const struct flight_entry *oldest = flight_oldest(&pl->flight);
-	uint64_t head = pl->ops->head(pl->source);
 
 	figures->rows = pl->before.rows + counted->rows;
 	figures->bytes = pl->before.bytes + counted->bytes;
 	figures->duplicates_dropped = pl->before.duplicates_dropped + counted->duplicates;
-	figures->lag_bytes = head > pl->durable.confirmed ? (int64_t)(head - pl->durable.confirmed) : 0;
+	figures->lag_bytes = pl->ops->lag_bytes(pl->source, pl->durable.confirmed);
 	figures->lag_transactions = (int64_t)flight_count(&pl->flight);
 	figures->lag_seconds = oldest != NULL ? (double)(clock_wall_us() - oldest->txn.commit_us) / 1e6 : 0;
 	if (figures->lag_seconds < 0)
 		figures->lag_seconds = 0;
-	(void)position_lsn_format(pl->durable.confirmed, figures->position_commit, sizeof figures->position_commit);
+	(void)pl->ops->describe(pl->source, pl->durable.confirmed, figures->position_commit,
+		sizeof figures->position_commit);
 	(void)snprintf(figures->position_transaction, sizeof figures->position_transaction, "%s",
 		pl->durable.transaction_id);
 	(void)snprintf(figures->position_log, sizeof figures->position_log, "%s", pl->identity.log);
@@ -517,7 +552,9 @@ static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *er
 
 	fds[0] = (struct pollfd){ agent_wake_fd(), POLLIN, 0 };
 	fds[1] = (struct pollfd){ kafka_producer_fd(pl->producer), POLLIN, 0 };
-	if (record_wanted(pl) && pl->next_record_us - now_us < (int64_t)timeout_ms * 1000)
+	if (record_wanted(pl) && pl->next_record_us <= now_us)
+		timeout_ms = 0;
+	else if (record_wanted(pl) && pl->next_record_us - now_us < (int64_t)timeout_ms * 1000)
 		timeout_ms = (int)((pl->next_record_us - now_us) / 1000) + 1;
 	if (pumped == PUMP_IDLE)
 		count += pl->ops->poll_fds(pl->source, fds + count, DESCRIPTORS - count, &timeout_ms);
@@ -603,15 +640,31 @@ static void close_all(struct pipeline *pl)
 		decoder_free(pl->decoder);
 	kafka_reader_close(pl->kafka_reader);
 	kafka_admin_free(pl->admin);
+	resume_release(&pl->opened);
+	resume_release(&pl->point);
+	buf_release(&pl->resume);
+}
+
+static const struct source_ops *source_of(const struct pipeline_context *context)
+{
+	const struct source_ops *const *source = context->sources;
+
+	while (*source != NULL && strcmp((*source)->connector, context->settings->type) != 0)
+		source++;
+	return *source;
 }
 
 int pipeline_run(void *context, struct error *err)
 {
 	struct pipeline_context *ours = context;
-	struct pipeline pl = { .context = ours, .settings = ours->settings, .ops = ours->source,
+	struct pipeline pl = { .context = ours, .settings = ours->settings, .ops = source_of(ours),
 		.before = ours->figures };
-	int result = start(&pl, err);
+	int result;
 
+	if (pl.ops == NULL)
+		return error_set(err, ERROR_CONFIG, "there is no source of the type \"%s\"", ours->settings->type);
+	buf_init(&pl.resume, CODEC_RESUME_MAX);
+	result = start(&pl, err);
 	if (result == 0) {
 		agent_running();
 		result = stream(&pl, err);

@@ -14,17 +14,20 @@
 #include "lib/kafka/kafka.h"
 #include "lib/registry/registry.h"
 
-/* What outlives a try. `settings` may be filled after pipeline_init(), before the first run. */
+/*
+ * What outlives a try. `settings` may be filled after pipeline_init(), before the first run. sources: ends with NULL; the
+ * one whose connector is the settings' database.type is used.
+ */
 struct pipeline_context {
 	const struct capture_settings *settings;
-	const struct source_ops *source;
+	const struct source_ops *const *sources;
 	struct agent_figures figures;
 	pthread_mutex_t lock; /* of registry: the HTTP thread reads it too */
 	struct registry *registry;
 };
 
 void pipeline_init(struct pipeline_context *context, const struct capture_settings *settings,
-	const struct source_ops *source);
+	const struct source_ops *const *sources);
 void pipeline_release(struct pipeline_context *context);
 
 /* agent_run and agent_http (agent.h); context is a struct pipeline_context. */

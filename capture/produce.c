@@ -22,6 +22,7 @@
 #include "capture/produce_topics.h"
 #include "lib/base/failpoint.h"
 
+#define PLACE_MAX 300 /* a log file's name and an offset */
 /* END lists each table of the transaction; keys and headers stand beside the row. */
 #define OUTBOX_MAX (PRODUCE_ROW_MAX + ((size_t)8 << 20))
 
@@ -147,10 +148,10 @@ static struct outbox_piece piece_since(const struct produce *produce, size_t at)
 /* Names where the source's data could not be turned into records. */
 static int failed_at(const struct produce *produce, const struct change *chg, struct error *err)
 {
-	char at[20];
+	char at[PLACE_MAX];
 
-	return error_prefix(err, "transaction %s, event %" PRIu64 " at %s, table %s.%s", produce->txn->id,
-		chg->index, position_lsn_format(chg->lsn, at, sizeof at), chg->table->schema, chg->table->name);
+	return error_prefix(err, "transaction %s, event %" PRIu64 " at %s, table %s.%s", produce->txn->id, chg->index,
+		position_place_format(chg->file, chg->lsn, at, sizeof at), chg->table->schema, chg->table->name);
 }
 
 /* Where the encoder puts the next mark, heartbeat or position. */
@@ -367,11 +368,11 @@ static int look_there(struct produce *produce, struct produce_topic *topic, int3
 	tail = &topic->tails[partition];
 	order = position_compare(produce->txn->commit, chg->index, tail->commit, tail->index);
 	if (order > 0)
-		return tail->awaited ? topics_missed(topic, partition, err) : 0;
+		return tail->awaited ? topics_missed(&produce->topics, topic, partition, err) : 0;
 	if (order == 0 && tail->awaited) {
 		if (chg->table_index != tail->table_index ||
 			produce_fingerprint(produce->outbox.bytes.data + key.at, key.len) != tail->key)
-			return topics_missed(topic, partition, err);
+			return topics_missed(&produce->topics, topic, partition, err);
 		topics_met(&produce->topics, tail);
 	}
 	*ret_there = order == 0 && tail->bare_delete ? THERE_WITHOUT_TOMBSTONE : THERE;

@@ -62,7 +62,7 @@ uint64_t produce_fingerprint(const void *key, size_t len);
 /* What was in Kafka before this run; the log is read again from somewhere at or before it. */
 struct produce_known {
 	uint64_t durable;         /* transactions that commit before this are complete in Kafka: left out as a whole */
-	uint64_t head;            /* no record in Kafka is of a transaction that commits at or behind this */
+	uint64_t head;            /* no record in Kafka is of a transaction that commits at or behind this; UINT64_MAX: not known */
 	uint64_t end_commit;      /* of the last END, 0: none */
 	uint64_t begin_commit;    /* of the last BEGIN, 0: none; never below end_commit */
 	char begin_id[TRANSACTION_ID_MAX];
@@ -74,6 +74,7 @@ struct produce_known {
 
 struct produce_config {
 	const char *prefix;
+	const char *log; /* position.h: says how its positions are spelled */
 	int partitions, replication_factor; /* of topics that are made */
 	bool tombstones;
 	size_t row_max; /* at most PRODUCE_ROW_MAX */

@@ -75,7 +75,7 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 		return error_set(err, ERROR_RETRY, "out of memory for %d partitions", topic->partitions);
 	for (int i = 0; i < topic->partitions; i++) {
 		struct produce_tail *tail = &topic->tails[i];
-		char at[20], head[20];
+		char at[24], head[24];
 
 		if (config->tail(config->tail_context, topic->name, i, tail, err) < 0)
 			return error_prefix(err, "end of topic \"%s\", partition %d", topic->name, i);
@@ -87,8 +87,8 @@ static int read_tails(struct produce_topics *topics, struct produce_topic *topic
 		}
 		error_set(err, ERROR_GAP,
 			"topic \"%s\", partition %d ends with a change committed at %s, but the log ends at %s",
-			topic->name, i, position_lsn_format(tail->commit, at, sizeof at),
-			position_lsn_format(config->known.head, head, sizeof head));
+			topic->name, i, position_commit_format(config->log, tail->commit, at, sizeof at),
+			position_commit_format(config->log, config->known.head, head, sizeof head));
 		return error_hint(err,
 			"the source was set back to an older state, or another source writes to these topics: "
 				       "start anew with another topic_prefix, or restore the source");
@@ -102,18 +102,20 @@ void topics_met(struct produce_topics *topics, struct produce_tail *tail)
 	topics->awaited--;
 }
 
-int topics_missed(const struct produce_topic *topic, int partition, struct error *err)
+int topics_missed(const struct produce_topics *topics, const struct produce_topic *topic, int partition,
+	struct error *err)
 {
 	const struct produce_tail *tail = &topic->tails[partition];
-	char at[20];
+	char at[24];
 
 	error_set(err, ERROR_GAP,
 		"topic \"%s\", partition %d ends with event %" PRIu64 " of the transaction committed at %s, which the "
 		"log does not give again there",
-		topic->name, partition, tail->index, position_lsn_format(tail->commit, at, sizeof at));
+		topic->name, partition, tail->index,
+		position_commit_format(topics->config->log, tail->commit, at, sizeof at));
 	return error_hint(err, "part of a transaction is in Kafka, and the choice of tables, a table's key or the "
 			       "topic's number of partitions was changed before the rest came: undo that, or start anew "
-			       "with another topic_prefix and slot");
+			       "with another topic_prefix (and slot)");
 }
 
 int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err)
@@ -123,7 +125,7 @@ int topics_passed(const struct produce_topics *topics, uint64_t commit, struct e
 
 		for (int p = 0; topic->tails != NULL && p < topic->partitions; p++)
 			if (topic->tails[p].awaited && topic->tails[p].commit <= commit)
-				return topics_missed(topic, p, err);
+				return topics_missed(topics, topic, p, err);
 	}
 	return 0;
 }

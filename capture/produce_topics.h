@@ -64,7 +64,8 @@ void topics_met(struct produce_topics *topics, struct produce_tail *tail);
  */
 int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err);
 /* Says which event was not met: always -1. */
-int topics_missed(const struct produce_topic *topic, int partition, struct error *err);
+int topics_missed(const struct produce_topics *topics, const struct produce_topic *topic, int partition,
+	struct error *err);
 /* As produce_expect() and produce_make_topics(). */
 int topics_expect(struct produce_topics *topics, const char *schema, const char *name, struct error *err);
 int topics_make(struct produce_topics *topics, struct error *err);

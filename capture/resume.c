@@ -3,7 +3,7 @@
  *
  * What must hold, the log's positions from left to right:
  *
- *   slot confirmed <= position record's confirmed <= log's end
+ *   slot's (or source's) confirmed <= position record's confirmed <= log's end
  *   position record's transaction <= last END <= last BEGIN < log's end
  *
  * The first, because the slot is told a position only after its record is durable; the second, because a position is
@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
@@ -30,7 +31,7 @@
 /* When old records came late: as many as an agent's queue of 64 MiB has (pipeline.c). */
 #define LOOK_BACK_RECORDS 65536
 
-#define HINT_ANEW "restore what was there, or start anew with another topic_prefix and slot"
+#define HINT_ANEW "restore what was there, or start anew with another topic_prefix (and slot)"
 
 bool resume_has_history(const struct resume_point *point)
 {
@@ -77,11 +78,27 @@ struct visit {
 	bool failed;
 };
 
+/* Keeps the position; its resume stands in the arena of the visit. */
+static int keep_position(struct resume_point *point, const struct codec_position *position, struct error *err)
+{
+	char *resume = position->resume[0] != '\0' ? strdup(position->resume) : NULL;
+
+	if (resume == NULL && position->resume[0] != '\0')
+		return error_set(err, ERROR_RETRY, "out of memory for a position record");
+	free(point->resume);
+	point->resume = resume;
+	point->position = *position;
+	point->position.resume = resume != NULL ? resume : "";
+	point->has_position = true;
+	return 0;
+}
+
 /* The newest is that of the last epoch, and in it the furthest. */
 static int visit_position(void *context, const struct kafka_message *message)
 {
 	struct visit *visit = context;
-	struct codec_position position, *newest = &visit->point->position;
+	const struct codec_position *newest = &visit->point->position;
+	struct codec_position position;
 
 	if (message->value == NULL)
 		return 0;
@@ -91,11 +108,11 @@ static int visit_position(void *context, const struct kafka_message *message)
 		visit->failed = true;
 		return 1;
 	}
-	if (!visit->point->has_position || position.epoch > newest->epoch ||
-		(position.epoch == newest->epoch && position.confirmed > newest->confirmed))
-		*newest = position;
-	visit->point->has_position = true;
-	return 0;
+	if (visit->point->has_position && (position.epoch < newest->epoch ||
+		(position.epoch == newest->epoch && position.confirmed <= newest->confirmed)))
+		return 0;
+	visit->failed = keep_position(visit->point, &position, visit->err) < 0;
+	return visit->failed ? 1 : 0;
 }
 
 static int visit_mark(void *context, const struct kafka_message *message)
@@ -168,7 +185,7 @@ static int read_own(struct visit *visit, enum produce_topic_kind kind, kafka_vis
 
 int resume_read(const struct resume_reader *reader, struct resume_point *ret_point, struct error *err)
 {
-	struct resume_point point = { .has_position = false };
+	struct resume_point point = { .position.resume = "" };
 	struct visit visit = { .reader = reader, .point = &point, .err = err };
 	char name[PRODUCE_TOPIC_MAX];
 	int64_t low, high;
@@ -187,10 +204,26 @@ int resume_read(const struct resume_reader *reader, struct resume_point *ret_poi
 	if (point.has_position && point.position.epoch > point.epoch)
 		point.epoch = point.position.epoch;
 	*ret_point = point;
+	point.resume = NULL;
 	result = 0;
 out:
+	resume_release(&point);
 	arena_release(&visit.arena);
 	return result;
+}
+
+void resume_release(struct resume_point *point)
+{
+	free(point->resume);
+	memset(point, 0, sizeof *point);
+}
+
+bool resume_moved(const struct resume_point *before, const struct resume_point *after)
+{
+	if (!after->has_position || after->position.resume[0] == '\0')
+		return false;
+	return !before->has_position || before->position.confirmed != after->position.confirmed ||
+		before->position.epoch != after->position.epoch;
 }
 
 /* ---- comparing ---- */
@@ -214,13 +247,18 @@ static int compare_log(const struct resume_point *point, const struct resume_log
 
 static int compare_slot(const struct resume_point *point, const struct resume_log *log, struct error *err)
 {
-	char slot[20], have[20];
+	char moved[24], have[24];
 
 	if (log->confirmed <= point->position.confirmed)
 		return 0;
-	error_set(err, ERROR_GAP, "slot \"%s\" was moved to %s, but Kafka has the log only up to %s", log->slot,
-		position_lsn_format(log->confirmed, slot, sizeof slot),
-		position_lsn_format(point->position.confirmed, have, sizeof have));
+	(void)position_commit_format(log->log, log->confirmed, moved, sizeof moved);
+	(void)position_commit_format(log->log, point->position.confirmed, have, sizeof have);
+	if (log->slot == NULL || log->slot[0] == '\0') {
+		error_set(err, ERROR_GAP, "the server gives its log from transaction %s on, but Kafka has it only up to %s",
+			moved, have);
+		return error_hint(err, "what lies between is lost to the stream: " HINT_ANEW);
+	}
+	error_set(err, ERROR_GAP, "slot \"%s\" was moved to %s, but Kafka has the log only up to %s", log->slot, moved, have);
 	return error_hint(err,
 		"another program read from the slot or advanced it, or it was made anew; what lies between is "
 			       "lost to the stream: " HINT_ANEW);
@@ -229,14 +267,15 @@ static int compare_slot(const struct resume_point *point, const struct resume_lo
 static int compare_end_of_log(const struct resume_point *point, const struct resume_log *log, struct error *err)
 {
 	uint64_t most = point->position.confirmed;
-	char have[20], head[20];
+	char have[24], head[24];
 
 	if (point->begin_commit >= most)
 		most = point->begin_commit + 1;
 	if (most <= log->head)
 		return 0;
 	error_set(err, ERROR_GAP, "the log ends at %s, but Kafka has it up to %s",
-		position_lsn_format(log->head, head, sizeof head), position_lsn_format(most, have, sizeof have));
+		position_commit_format(log->log, log->head, head, sizeof head),
+		position_commit_format(log->log, most, have, sizeof have));
 	return error_hint(err, "the source was set back to an older state: " HINT_ANEW);
 }
 

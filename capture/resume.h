@@ -1,12 +1,12 @@
 /*
  * resume.h: what Kafka has of this source when a capture agent starts, and whether the log goes on from there.
  *
- *   position record   everything before `confirmed` is durable; which log, which transaction was the last
+ *   position record   everything before `confirmed` is durable; which log, which transaction was the last, where to read on
  *   transaction topic the last BEGIN and END
  *   event topics      per partition the last event and whether a delete's tombstone is missing (read when the table is
  *   first met)
  *
- * Read only after the slot is ours and the producer of an earlier try is gone, so that nobody else adds to it.
+ * Read only after the log is ours and the producer of an earlier try is gone, so that nobody else adds to it.
  * One thread; may wait for Kafka.
  */
 #ifndef TAILRACE_CAPTURE_RESUME_H
@@ -34,7 +34,8 @@ struct resume_reader {
 
 struct resume_point {
 	bool has_position;
-	struct codec_position position;
+	struct codec_position position; /* its resume is the one below, or "" */
+	char *resume;                   /* owned; NULL: none */
 	bool has_end;
 	uint64_t end_commit;
 	char end_id[TRANSACTION_ID_MAX];
@@ -54,13 +55,20 @@ bool resume_has_history(const struct resume_point *point);
  * partition.
  */
 int resume_topics(const struct resume_reader *reader, int replication_factor, struct error *err);
+/* The caller gives *ret_point to resume_release(). */
 int resume_read(const struct resume_reader *reader, struct resume_point *ret_point, struct error *err);
+void resume_release(struct resume_point *point);
+/*
+ * Whether another agent recorded a position between the two readings. What a source was opened with must then not be used: its
+ * `resume` belongs to the number that was recorded with it. Never with a source whose number says all (PostgreSQL).
+ */
+bool resume_moved(const struct resume_point *before, const struct resume_point *after);
 
 /* The log as the source tells it, after its stream was started. */
 struct resume_log {
 	const char *log;    /* identity */
-	const char *slot;   /* name, for errors */
-	uint64_t confirmed; /* the slot's */
+	const char *slot;   /* name, for errors; NULL or "": the log has none */
+	uint64_t confirmed; /* the slot's, or from where the log comes */
 	uint64_t head;
 };
 

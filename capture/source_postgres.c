@@ -621,6 +621,22 @@ static uint64_t postgres_head(const struct source *src)
 	return src->head;
 }
 
+static int64_t postgres_lag_bytes(const struct source *src, uint64_t confirmed)
+{
+	return src->head > confirmed ? (int64_t)(src->head - confirmed) : 0;
+}
+
+/* The slot and the LSN say all. */
+static int postgres_resume(struct source *src, uint64_t upto, struct buf *out, struct error *err)
+{
+	return 0;
+}
+
+static const char *postgres_describe(const struct source *src, uint64_t upto, char *buf, size_t size)
+{
+	return position_lsn_format(upto, buf, size);
+}
+
 /* ---- life ---- */
 
 /* Ends the stream in good manners, so that the server takes in our last feedback and frees the slot at once. */
@@ -777,5 +793,8 @@ const struct source_ops source_postgres = {
 	.poll_fds = postgres_poll_fds,
 	.confirm = postgres_confirm,
 	.head = postgres_head,
+	.lag_bytes = postgres_lag_bytes,
+	.resume = postgres_resume,
+	.describe = postgres_describe,
 	.close = postgres_close,
 };

@@ -170,6 +170,9 @@ setup_sid_packages() {
     esac
 }
 
+# What is taken without the packages that it depends on: mariadb-server for its plugins.
+setup_sid_alone() { case $1 in mariadb-11) echo mariadb-server ;; esac; }
+
 setup_sid_ready() {
     local name
     for name in $SETUP_SID_SERVERS; do
@@ -211,6 +214,9 @@ setup_fetch_sid() {
     mkdir -p "$root" "$work/cache/archives/partial" || return 69
     # shellcheck disable=SC2046
     setup_sid_apt "$work" apt-get install -y --download-only $(setup_sid_packages "$name") || return 69
+    for package in $(setup_sid_alone "$name"); do
+        (cd "$work/cache/archives" && setup_sid_apt "$work" apt-get download "$package") || return 69
+    done
     for package in "$work"/cache/archives/*.deb; do
         case ${package##*/} in perl*_* | libperl*_* | *-perl_*) continue ;; esac
         dpkg-deb --fsys-tarfile "$package" |

@@ -44,8 +44,8 @@ enum agent_state {
 
 /* What the pipeline reports; published with agent_publish(). Counters only grow. */
 struct agent_figures {
-	char position_commit[64]; /* "0/16B3748" */
-	char position_transaction[96];
+	char position_commit[128]; /* "0/16B3748", or a log file, an offset and GTIDs */
+	char position_transaction[160];
 	char position_log[160];
 	uint64_t transactions, rows, bytes;
 	uint64_t duplicates_dropped, retries;

@@ -20,7 +20,7 @@ static const char *const level_labels[] = { "DEBUG", "INFO ", "WARN ", "ERROR" }
 static struct {
 	pthread_mutex_t lock;
 	char name[64];
-	char position[64];
+	char position[128];
 	enum log_level least;
 	bool json;
 	int fd;

@@ -87,10 +87,11 @@ bool partial_date_number(const char *text, size_t len, enum column_type type, in
 size_t partial_date_text(int64_t number, enum column_type type, int fraction, char *buf)
 {
 	int64_t least = type == COLUMN_DATE ? INT32_MIN : INT64_MIN, day, us = 0;
+	int64_t range = type == COLUMN_DATE ? DAYS_END : DAYS_END * DAY_US;
 
-	if (number <= least || number - least > (type == COLUMN_DATE ? DAYS_END : DAYS_END * DAY_US))
+	if (number <= least || number > least + range)
 		return 0;
-	day = number - least - 1;
+	day = number - (least + 1);
 	if (type == COLUMN_TIMESTAMP) {
 		us = day % DAY_US;
 		day /= DAY_US;

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from harness import Stack, config, wait_until
+from harness import NotHere, Stack, config, wait_until
+from telecom.pair import Pair
 
 NUMBERS = itertools.count(1)
 # What a test may do to an agent on purpose: it is then no failure that the agent is gone.
@@ -146,3 +147,57 @@ def pipe(tmp_path_factory, servers, request):
     wait_until(lambda: not pipe.source.query("SELECT 1 FROM pg_replication_slots WHERE active AND database = %s",
                                              (pipe.dbname,)), 10, "slots to be free")
     pipe.source.execute(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{pipe.dbname}'")
+
+
+# ---- Pairs of any kinds of servers ----
+
+SOURCE_SETTINGS = {"mysql": {"performance-schema": "OFF"}}
+# A target's own log would only cost time.
+TARGET_SETTINGS = {
+    "mariadb": {"log-bin": None, "innodb-flush-log-at-trx-commit": 0},
+    "mysql": {"log-bin": None, "skip-log-bin": True, "performance-schema": "OFF", "innodb-flush-log-at-trx-commit": 0},
+}
+
+
+class Fleet:
+    """Servers of every kind, each started when the first test asks for it, and then kept for the session."""
+
+    def __init__(self, stack, servers):
+        self.stack, self.kafka = stack, servers.crm_kafka
+        self.running = {("postgresql", "source"): servers.source, ("postgresql", "target"): servers.target}
+
+    def get(self, kind, role):
+        """kind: "postgresql", "mariadb", "mariadb-11.8", "mysql"; role: "source" or "target".  Skips where it cannot be had."""
+        if (kind, role) not in self.running:
+            settings = (SOURCE_SETTINGS if role == "source" else TARGET_SETTINGS).get(kind.partition("-")[0])
+            try:
+                server = self.stack.server(kind, f"{kind}-{role}", settings=settings)
+            except NotHere as reason:
+                pytest.skip(str(reason))
+            self.running[kind, role] = server.start()
+        return self.running[kind, role]
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory, servers):
+    with Stack(tmp_path_factory.mktemp("fleet")) as stack:
+        yield Fleet(stack, servers)
+
+
+@pytest.fixture
+def make_pair(tmp_path_factory, fleet, request):
+    """make_pair(source, target, tables, ...): a Pair on the session's servers, closed at the end of the test."""
+    pairs = []
+    with Stack(tmp_path_factory.mktemp("q")) as stack:
+        def make(source, target, tables, **more):
+            pairs.append(Pair(stack, fleet.get(source, "source"), fleet.get(target, "target"), fleet.kafka, tables, **more))
+            return pairs[-1]
+        yield make
+        for pair in pairs:
+            pair.close()
+            for agent in (pair.capture, pair.apply):
+                if agent is not None:
+                    text = agent.log_text()
+                    assert "AddressSanitizer" not in text and "runtime error" not in text
+        if request.session.testsfailed and os.environ.get("TAILRACE_KEEP"):
+            stack.keep = True

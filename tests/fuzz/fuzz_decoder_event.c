@@ -5,8 +5,8 @@
  *
  * Input: one byte with the key's length (more than is left: all that is left), the key, the value. Schema ids: 1 to
  * 6 the fixed records, 7 and 8 key and value of a table with every type, 9 and 10 of one that is identified by its
- * whole row, 11 and 12 as a foreign writer has them. The value is also read as a transaction mark, a heartbeat and
- * a position when its id is one of theirs.
+ * whole row, 11 and 12 as a foreign writer has them, 13 and 14 of a table with the types of MySQL. The value is also read
+ * as a transaction mark, a heartbeat and a position when its id is one of theirs.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -50,6 +50,24 @@ static const struct table by_key = { "public", "all", columns, sizeof columns / 
 	IDENTITY_KEY, 0, 1 };
 static const struct table by_row = { "public", "full", columns, 14, key_columns, 1, IDENTITY_FULL, 0, 1 };
 
+static const struct column bill_columns[] = {
+	{ .name = "id", .type = COLUMN_UINT64, .key = true },
+	{ .name = "due", .type = COLUMN_DATE, .key = true },
+	{ .name = "at", .type = COLUMN_TIMESTAMP, .fraction = 2, .key = true },
+	{ .name = "kind", .type = COLUMN_ENUM, .labels = labels, .label_count = 2, .key = true },
+	{ .name = "b1", .type = COLUMN_BITS, .precision = 1 },
+	{ .name = "b64", .type = COLUMN_BITS, .precision = 64 },
+	{ .name = "y", .type = COLUMN_YEAR },
+	{ .name = "s", .type = COLUMN_SET, .labels = labels, .label_count = 2 },
+	{ .name = "d", .type = COLUMN_DURATION, .fraction = 6 },
+	{ .name = "g", .type = COLUMN_GEOMETRY },
+	{ .name = "h", .type = COLUMN_GEOMETRY },
+	{ .name = "v", .type = COLUMN_VECTOR },
+};
+static const size_t bill_key[] = { 0, 1, 2, 3 };
+static const struct table bill = { "billing", "bill", bill_columns, sizeof bill_columns / sizeof bill_columns[0], bill_key, 4,
+	IDENTITY_FULL, 0, 1 };
+
 static const char foreign_key[] = "{\"type\":\"record\",\"name\":\"Key\",\"fields\":[{\"name\":\"id\",\"type\":\"int\"}]}";
 static const char foreign_value[] =
 	"{\"type\":\"record\",\"name\":\"Envelope\",\"fields\":[{\"name\":\"before\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"Value\",\"fields\":["
@@ -64,33 +82,40 @@ static const char foreign_value[] =
 
 static struct fake_schemas fake;
 
-static void make_schemas(void)
+static void register_tables(const char *connector, const struct table *const *tables, size_t count)
 {
-	static const struct encoder_source source = { "postgresql", "shop", "crm", "postgresql:7:1:crm", 5 };
-	const struct table *const tables[] = { &by_key, &by_row };
+	const struct encoder_source source = { connector, "shop", "crm", "postgresql:7:1:crm", 5 };
 	struct error err = ERROR_INIT;
 	struct encoder *encoder;
 	struct encoder_table *et;
 
-	fake_schemas_init(&fake);
 	if (encoder_new(&source, &fake.schemas, &encoder, &err) < 0)
 		abort();
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (encoder_table_new(encoder, tables[i], &et, &err) < 0)
 			abort();
 		encoder_table_free(et);
 	}
 	encoder_free(encoder);
+}
+
+static void make_schemas(void)
+{
+	const struct table *const tables[] = { &by_key, &by_row, &bill };
+
+	fake_schemas_init(&fake);
+	register_tables("postgresql", tables, 2);
 	(void)fake_schemas_add(&fake, "foreign-key", foreign_key);
 	(void)fake_schemas_add(&fake, "foreign-value", foreign_value);
-	if (fake.count != 12)
+	register_tables("mysql", tables + 2, 1);
+	if (fake.count != 14)
 		abort();
 }
 
 static uint64_t look_at_event(const struct event *event)
 {
 	const struct change *chg = &event->change;
-	uint64_t sum = strlen(event->transaction_id) + strlen(chg->table->name);
+	uint64_t sum = strlen(event->transaction_id) + strlen(chg->table->name) + (chg->file == NULL ? 0 : strlen(chg->file));
 
 	for (size_t i = 0; chg->before != NULL && i < chg->table->column_count; i++)
 		sum += fuzz_look_at(&chg->before[i]);
@@ -119,7 +144,7 @@ static uint64_t decode(struct decoder *decoder, const void *key, size_t key_len,
 	case 4:
 		return decoder_heartbeat(decoder, value, value_len, arena, &us, &lsn, err) < 0 ? 0 : lsn;
 	case 6:
-		return decoder_position(decoder, value, value_len, arena, &pos, err) < 0 ? 0 : strlen(pos.log);
+		return decoder_position(decoder, value, value_len, arena, &pos, err) < 0 ? 0 : strlen(pos.log) + strlen(pos.resume);
 	default:
 		if (decoder_event(decoder, key, key_len, value, value_len, arena, &event, err) < 0)
 			return 0;

@@ -60,7 +60,8 @@ IDENTITY_FILES = ("auto.cnf",)
 
 
 class _Server(Service):
-    """What MariaDB and MySQL have in common.  `settings` are added to SETTINGS; None takes one out.
+    """What MariaDB and MySQL have in common.  `settings` are added to SETTINGS; None takes one out,
+    True gives it no value.
 
     `user` has every right, `password` is generated (the folder's file `password`); `host`, `port` and `dbname` say how
     to reach it.  server_id: the port, which no other server of this machine has at the same time.
@@ -81,7 +82,7 @@ class _Server(Service):
         self.password_file = self.directory / "password"
         self.client_file = self.directory / "client.cnf"
         self.config_file = self.directory / "server.cnf"
-        self.init_file = self.directory / "init.sql"
+        self.init_file = self.data / "init.sql"
         # The server's working folder is its data, so it finds a relative socket however deep that lies.
         self.socket = self.data / "server.sock"
 
@@ -97,7 +98,7 @@ class _Server(Service):
             return self
         shutil.rmtree(self.data, ignore_errors=True)
         subprocess.run(["cp", "-r", "--sparse=always", "--reflink=auto", self._template(), self.data], check=True)
-        # Runs at each start, and does nothing from the second on.
+        # Made last: a data folder without it is half a copy.  It runs at each start, and does nothing from the second on.
         self._secret(self.init_file, "SET SESSION sql_log_bin = 0;\n"
                                      f"CREATE USER IF NOT EXISTS {self.user}@'%' IDENTIFIED BY '{self.password}';\n"
                                      f"GRANT ALL PRIVILEGES ON *.* TO {self.user}@'%' WITH GRANT OPTION;\n"
@@ -140,7 +141,8 @@ class _Server(Service):
                 *(["--user=root"] if os.geteuid() == 0 else [])]
 
     def _write_settings(self):
-        lines = [f"{key}={value}\n" for key, value in self.settings.items() if value is not None]
+        lines = [f"{key}\n" if value is True else f"{key}={value}\n"
+                 for key, value in self.settings.items() if value is not None]
         self.config_file.write_text("[mysqld]\n" + "".join(lines))
 
     def start(self, wait=True, timeout=60):

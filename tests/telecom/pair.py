@@ -6,7 +6,7 @@ roles have exactly the rights that the documentation names:
     source  PostgreSQL        REPLICATION, SELECT on the tables (and a publication, made here)
             MariaDB, MySQL    REPLICATION SLAVE, REPLICATION CLIENT, SELECT on the tables
     target  PostgreSQL        SELECT, INSERT, UPDATE, DELETE, TRUNCATE on the tables, a schema `tailrace` of its own
-            MariaDB, MySQL    SELECT, INSERT, UPDATE, DELETE, DROP on the tables (TRUNCATE needs DROP), ALL on the database `tailrace`
+            MariaDB, MySQL    SELECT, INSERT, UPDATE, DELETE on the tables, ALL on the database `tailrace`
 """
 import itertools
 import os
@@ -89,7 +89,7 @@ class Pair:
             self.at_target(f"CREATE USER {self.apply_user}@'%' IDENTIFIED BY '{APPLY_PASSWORD}'")
             self.at_target(f"GRANT ALL ON tailrace.* TO {self.apply_user}@'%'")
             for table in self.tables:
-                self.at_target("GRANT SELECT, INSERT, UPDATE, DELETE, DROP ON "
+                self.at_target("GRANT SELECT, INSERT, UPDATE, DELETE ON "
                                f"{self.dbname}.{self.renamed.get(table, table)} TO {self.apply_user}@'%'")
         return self
 
@@ -182,6 +182,15 @@ class Pair:
             if status["state"] == "failed":
                 found.append(f"{agent.name} has failed: {status['error']}")
         return "\n".join(found)
+
+    def equal(self, *tables, columns="*"):
+        """Drains, then asserts that these tables have the same rows on both sides; returns the rows of the last one."""
+        self.drain()
+        for table in tables:
+            wanted, got = (sorted(server.query(f"SELECT {columns} FROM {name}", dbname=self.dbname), key=repr)
+                           for server, name in ((self.source, table), (self.target, self.renamed.get(table, table))))
+            assert got == wanted, f"{table}: at the source {wanted!r}, in the target {got!r}"[:4000]
+        return wanted
 
     def close(self):
         """Stops the agents and frees what the source keeps for them; the servers may be shared."""

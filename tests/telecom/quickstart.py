@@ -1,11 +1,17 @@
-"""What ./quickstart does once everything is installed and built: one run of the whole line, watched live.
+"""What ./quickstart does once everything is installed and built: one run of all streams, watched live.
 
-1. start a customer database, a CRM (two PostgreSQL servers) and a Kafka broker, each in the folder of the run
-2. start both agents, then the workload; nothing was in the tables before, so the log holds everything
-3. each second a line: what was committed at the source, what arrived in the CRM, how late
-4. --once: stop the workload, drain, compare source and target row by row, print the summary line
+    customer database (PostgreSQL) ─► Kafka ─┬─► CRM (PostgreSQL)
+                                             └─► customers beside the billing database (MariaDB)
+    billing database (MariaDB) ────► Kafka ────► ERP (PostgreSQL)
+
+1. start the servers and a Kafka broker, each in the folder of the run
+2. start the agents, then a call centre's and a billing department's work; nothing was in the tables before, so the logs hold everything
+3. each second a line a stream: what was committed at the source, what arrived in the target, how late
+4. all the while a reader looks at the ERP: in what it sees the amounts agree to the cent, or a transaction was torn
+5. --once: stop the work, drain, compare sources and targets row by row, reconcile billing, print the summary
 """
 import argparse
+import dataclasses
 import os
 import signal
 import subprocess
@@ -18,10 +24,24 @@ import telecom
 from checker import gather_rows
 from harness.stack import Stack
 from harness.wait import WaitTimeout
+from telecom import billing, billing_workload, customers
 from telecom.line import Line
 from telecom.workload import Workload
 
 TOP = Path(__file__).resolve().parents[2]
+CALL_CENTRE_SHARE = 0.6  # of the transactions a second; billing has the rest, and more rows in each
+
+
+@dataclasses.dataclass
+class Stream:
+    """From a source to a target. drain() returns when the target has all; differences(): {table: (rows, rows, differences)}."""
+
+    name: str
+    capture: object
+    apply: object
+    journal: object
+    drain: object
+    differences: object
 
 
 def say(text):
@@ -99,19 +119,67 @@ def run(given, directory, stopping):
     started = time.monotonic()
     with Stack(directory / "stack", bindir=given.bindir, keep=given.keep) as stack:
         line = Line(stack)
-        say("starting customer database, CRM and Kafka")
-        line.start(agents=False)
+        bills = billing.Billing(stack, line.kafka)
+        copy = customers.Customers(line, bills.source)
+        say("starting customer database, CRM, billing database, ERP and Kafka")
+        stack.start(line.source, line.target, bills.source, bills.target, line.kafka)
+        for part in (line, bills, copy):
+            part.prepare()
         say(f"customer database: psql '{login(directory, line.source)}'")
         say(f"CRM:               psql '{login(directory, line.target)}'")
+        say(f"billing database:  {' '.join(map(str, bills.source.client_command()))} billing")
+        say(f"ERP:               psql '{login(directory, bills.target)}'")
         say(f"Kafka:             {line.kafka.bootstrap_servers}")
-        line.start_agents()
-        say(f"both agents are streaming after {time.monotonic() - started:.1f} s; the call centre opens")
-        journal_path = directory / "journal"
-        journal_path.unlink(missing_ok=True)
-        workload = Workload(line.source.conninfo, str(journal_path), workers=2, rate=given.rate).start()
-        watch(line, workload, stopping, given.seconds if given.once else None)
-        journal = workload.stop()
-        return finish(line, journal) if given.once else 0
+        start_agents(line, bills, copy)
+        say(f"all agents are streaming after {time.monotonic() - started:.1f} s; call centre and billing department open")
+        works = start_work(given, directory, line, bills)
+        streams = [Stream("customers to CRM", line.capture, line.apply, works[0].journal, line.drain, lambda: crm_differences(line)),
+                   Stream("customers to billing", line.capture, copy.apply, works[0].journal, copy.drain,
+                          lambda: customers.differences(line.source, copy.target)),
+                   Stream("billing to ERP", bills.capture, bills.apply, works[1].journal, bills.drain,
+                          lambda: billing.differences(bills.source, bills.target))]
+        reader = Reader(bills.target)
+        watch(streams, stopping, given.seconds if given.once else None)
+        for work in works:
+            work.stop()
+        return finish(streams, bills, reader) if given.once else 0
+
+
+def start_agents(line, bills, copy):
+    """All at once; they wait for each other and for topics by themselves."""
+    for part, start in ((line, "capture"), (bills, "capture"), (line, "apply"), (copy, "apply"), (bills, "apply")):
+        getattr(part, f"start_{start}")(wait=False)
+    for agent, state in ((line.capture, "streaming"), (bills.capture, "streaming"), (line.apply, "applying"),
+                         (copy.apply, "applying"), (bills.apply, "applying")):
+        agent.wait_state(state, timeout=60)
+
+
+def start_work(given, directory, line, bills):
+    for name in ("journal", "billing-journal"):
+        (directory / name).unlink(missing_ok=True)
+    calls, invoices = given.rate * CALL_CENTRE_SHARE, given.rate * (1 - CALL_CENTRE_SHARE)
+    return [Workload(line.source.conninfo, str(directory / "journal"), workers=2, rate=calls).start(),
+            billing_workload.Workload(lambda: bills.source.connect("billing"), str(directory / "billing-journal"), workers=2,
+                                      rate=invoices).start()]
+
+
+class Reader(threading.Thread):
+    """Looks at the ERP again and again, in one snapshot each time, as its users do."""
+
+    def __init__(self, erp):
+        super().__init__(daemon=True, name="reader")
+        self.erp, self.ending = erp, threading.Event()
+        self.looks, self.broken = 0, []
+        self.start()
+
+    def run(self):
+        while not self.ending.wait(0.3):
+            self.broken += [f"{count} {rule}" for rule, count in billing.broken_rules(self.erp).items()]
+            self.looks += 1
+
+    def stop(self):
+        self.ending.set()
+        self.join(30)
 
 
 def login(directory, postgres):
@@ -122,56 +190,82 @@ def login(directory, postgres):
     return f"host={postgres.host} port={postgres.port} user={postgres.user} dbname={postgres.dbname} passfile={path}"
 
 
-def watch(line, workload, stopping, seconds):
-    """One line a second, until it is time."""
+def watch(streams, stopping, seconds):
+    """A line for each stream a second, until it is time."""
     end = None if seconds is None else time.monotonic() + seconds
     seen = 0
     while not stopping.is_set() and (end is None or time.monotonic() < end):
         stopping.wait(1 if end is None else max(0, min(1, end - time.monotonic())))
-        show(line, workload, seen)
+        show(streams, seen)
         seen += 1
 
 
-def show(line, workload, seen):
-    try:
-        capture, apply = line.capture.status(), line.apply.status()
-    except OSError as error:
-        say(f"an agent does not answer: {error}")
-        return
-    if seen % 20 == 0:
-        print("   committed at source       in Kafka         in CRM    behind     p50      p99   memory (capture, apply)"
-              "   states")
+def show(streams, seen):
+    if seen % 8 == 0:
+        print("  stream                 committed at source       in Kafka      in target    behind      p50      p99"
+              "   memory (capture, apply)   states")
+    for stream in streams:
+        try:
+            show_one(stream)
+        except OSError as error:
+            say(f"{stream.name}: an agent does not answer: {error}")
+
+
+def show_one(stream):
+    capture, apply = stream.capture.status(), stream.apply.status()
     late = apply["latency_ms"]
     memory = [one["memory"]["resident_bytes"] / 2**20 for one in (capture, apply)]
     behind = apply["lag"]["seconds"]
-    print(f"{workload.journal.transactions:9d} tx {workload.journal.rows:9d} rows {capture['totals']['transactions']:9d} tx"
-          f" {apply['totals']['transactions']:9d} tx {'' if behind is None else f'{behind:7.2f} s':>9}"
-          f" {late['p50'] or 0:6.1f}ms {late['p99'] or 0:6.1f}ms   {memory[0]:5.1f} MiB {memory[1]:5.1f} MiB"
-          f"         {capture['state']}, {apply['state']}", flush=True)
+    print(f"  {stream.name:20} {stream.journal.transactions:7d} tx {stream.journal.rows:8d} rows"
+          f" {capture['totals']['transactions']:9d} tx {apply['totals']['transactions']:9d} tx"
+          f" {'' if behind is None else f'{behind:7.2f} s':>9} {late['p50'] or 0:6.1f}ms {late['p99'] or 0:6.1f}ms"
+          f"   {memory[0]:5.1f} MiB {memory[1]:5.1f} MiB         {capture['state']}, {apply['state']}", flush=True)
     for one in (capture, apply):
         if one["error"]:
             say(f"{one['name']}: {one['error']['text']} (hint: {one['error']['hint']})")
 
 
-def finish(line, journal):
-    say("the call centre closes; draining")
-    try:
-        line.drain()
-    except WaitTimeout as error:
-        say(f"not drained: {error}")
+def crm_differences(line):
     tables = list(telecom.COLUMNS)
     source = gather_rows(line.source, telecom.select_source, tables)
     target = gather_rows(line.target, telecom.select_target, tables)
+    return {table: (len(source[table]), len(target[table]), len(set(source[table]) ^ set(target[table]))
+                    or abs(len(source[table]) - len(target[table]))) for table in tables}
+
+
+def finish(streams, bills, reader):
+    say("call centre and billing department close; draining")
+    for stream in streams:
+        try:
+            stream.drain()
+        except WaitTimeout as error:
+            say(f"{stream.name}: not drained: {error}")
+    reader.stop()
+    found = 0
+    for stream in streams:
+        found += compare(stream)
+    line, wrong = billing.reconcile(bills.source, bills.target)
+    say(f"readers of the ERP looked {reader.looks} times during the run and found {len(reader.broken)} broken sums"
+        + "".join(f"; {one}" for one in reader.broken[:5]))
+    say(line)
+    found += wrong + len(reader.broken) + (reader.looks == 0)
+    journals = {id(stream.journal): stream.journal for stream in streams}.values()
+    late = [stream.apply.status()["latency_ms"] for stream in streams]
+    say(f"{sum(one.transactions for one in journals)} transactions, {sum(one.rows for one in journals)} rows, {found} differences,"
+        f" p50 {max(one['p50'] or 0 for one in late):.1f} ms, p99 {max(one['p99'] or 0 for one in late):.1f} ms")
+    return 0 if found == 0 else 1
+
+
+def compare(stream):
+    """Row by row; prints a line for each table and one for the stream."""
     differences = 0
-    for table in tables:
-        wrong = len(set(source[table]) ^ set(target[table])) or abs(len(source[table]) - len(target[table]))
+    for table, (source, target, wrong) in stream.differences().items():
         differences += wrong
-        print(f"  {table:20} {len(source[table]):8d} rows at the source {len(target[table]):8d} in the CRM"
-              f" {wrong:6d} differences")
-    late = line.apply.status()["latency_ms"]
-    print(f"quickstart: {journal.transactions} transactions, {journal.rows} rows, {differences} differences, "
-          f"p50 {late['p50']:.1f} ms, p99 {late['p99']:.1f} ms", flush=True)
-    return 0 if differences == 0 else 1
+        print(f"  {table:30} {source:8d} rows at the source {target:8d} in the target {wrong:6d} differences")
+    late = stream.apply.status()["latency_ms"]
+    say(f"{stream.name}: {stream.apply.status()['totals']['transactions']} transactions, {differences} differences,"
+        f" p50 {late['p50'] or 0:.1f} ms, p99 {late['p99'] or 0:.1f} ms")
+    return differences
 
 
 if __name__ == "__main__":

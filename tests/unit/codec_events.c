@@ -88,15 +88,15 @@ static void test_operations(void **state)
 {
 	const struct value row[] = ORDER_ROW, old_key[] = ORDER_OLD_KEY;
 	const struct change changes[] = {
-		{ CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, 1, 1 },
-		{ CHANGE_READ, &order_table, NULL, row, false, false, false, UINT64_MAX, UINT64_MAX, 2 },
-		{ CHANGE_UPDATE, &order_table, NULL, row, false, false, false, 7, 2, 2 },
-		{ CHANGE_UPDATE, &order_table, old_key, row, true, false, false, 8, 3, 3 },
-		{ CHANGE_DELETE, &order_table, old_key, NULL, true, false, false, 9, 1000000000000, 4 },
-		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, false, false, 10, 5, 5 },
-		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, true, false, 10, 5, 5 },
-		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, false, true, 10, 5, 5 },
-		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, true, true, 10, 5, 5 },
+		{ CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, NULL, 0, 1, 1 },
+		{ CHANGE_READ, &order_table, NULL, row, false, false, false, UINT64_MAX, NULL, 0, UINT64_MAX, 2 },
+		{ CHANGE_UPDATE, &order_table, NULL, row, false, false, false, 7, NULL, 0, 2, 2 },
+		{ CHANGE_UPDATE, &order_table, old_key, row, true, false, false, 8, NULL, 0, 3, 3 },
+		{ CHANGE_DELETE, &order_table, old_key, NULL, true, false, false, 9, NULL, 0, 1000000000000, 4 },
+		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, false, false, 10, NULL, 0, 5, 5 },
+		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, true, false, 10, NULL, 0, 5, 5 },
+		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, false, true, 10, NULL, 0, 5, 5 },
+		{ CHANGE_TRUNCATE, &order_table, NULL, NULL, false, true, true, 10, NULL, 0, 5, 5 },
 	};
 	struct fixture fix;
 
@@ -123,7 +123,7 @@ static void test_unchanged_and_exact(void **state)
 		EXACT_VALUE("odd") };
 	const struct value old[] = { INT_VALUE(1), INT_VALUE(2), EXACT_VALUE("-Infinity"), TEXT_VALUE("long text"),
 		EXACT_VALUE("4714-11-24 BC"), TEXT_VALUE("-1 days +00:00:01") };
-	struct change chg = { CHANGE_UPDATE, &order_table, old, row, false, false, false, 5, 1, 1 };
+	struct change chg = { CHANGE_UPDATE, &order_table, old, row, false, false, false, 5, NULL, 0, 1, 1 };
 	struct table full = order_table;
 	struct fixture fix;
 
@@ -141,7 +141,7 @@ static void test_key_only_before(void **state)
 {
 	const struct value row[] = ORDER_ROW, expected[] = ORDER_OLD_KEY;
 	const struct value old[] = { INT_VALUE(1), INT_VALUE(7), EXACT_VALUE("NaN"), UNCHANGED_VALUE, INT_VALUE(1), TEXT_VALUE("x") };
-	struct change chg = { CHANGE_UPDATE, &order_table, old, row, true, false, false, 5, 1, 1 };
+	struct change chg = { CHANGE_UPDATE, &order_table, old, row, true, false, false, 5, NULL, 0, 1, 1 };
 	struct fixture fix;
 
 	open_fixture(&fix, &order_table);
@@ -155,7 +155,7 @@ static void test_delete_filled_from_key(void **state)
 {
 	const struct value null_key[] = { NULL_VALUE, INT_VALUE(7), NULL_VALUE, NULL_VALUE, NULL_VALUE, NULL_VALUE };
 	const struct value expected[] = ORDER_OLD_KEY, complete[] = ORDER_OLD_KEY;
-	struct change chg = { CHANGE_DELETE, &order_table, null_key, NULL, true, false, false, 5, 1, 1 };
+	struct change chg = { CHANGE_DELETE, &order_table, null_key, NULL, true, false, false, 5, NULL, 0, 1, 1 };
 	struct codec_pair *pair;
 	struct fixture fix;
 	void *copy;
@@ -207,7 +207,7 @@ static void test_key_missing(void **state)
 static void test_versions(void **state)
 {
 	const struct value row[] = ORDER_ROW;
-	struct change chg = { CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, 1, 1 };
+	struct change chg = { CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, NULL, 0, 1, 1 };
 	struct table smaller = order_table, other = order_table;
 	struct encoder_table *first, *et = NULL;
 	const struct table *before;
@@ -262,9 +262,9 @@ static void test_stable_schema(void **state)
 
 static void test_errors_of_encoder(void **state)
 {
-	const struct encoder_source source = { "postgresql", "shop", "crm", "log", 5 }, mysql = { "mysql", "shop", "crm", "log", 5 };
+	const struct encoder_source source = { "postgresql", "shop", "crm", "log", 5 }, other = { "oracle", "shop", "crm", "log", 5 };
 	const struct value row[] = ORDER_ROW;
-	struct change chg = { CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, 1, 1 };
+	struct change chg = { CHANGE_INSERT, &order_table, NULL, row, false, false, false, 5, NULL, 0, 1, 1 };
 	struct column columns[] = { { .name = "a b", .type = COLUMN_BOOL }, { .name = "a_b", .type = COLUMN_BOOL } };
 	struct table table = { .schema = "s", .name = "t", .columns = columns, .column_count = 2 };
 	struct encoder_table *et = NULL;
@@ -281,7 +281,7 @@ static void test_errors_of_encoder(void **state)
 	assert_int_equal(encoder_change(fix.et, &chg, &codec_txn, 0, CODEC_NOW, &small, &err), -1);
 	assert_int_equal(err.class, ERROR_DATA);
 	buf_release(&small);
-	assert_int_equal(encoder_new(&mysql, &fix.pair.fake.schemas, &encoder, &err), -1);
+	assert_int_equal(encoder_new(&other, &fix.pair.fake.schemas, &encoder, &err), -1);
 	fix.pair.fake.fail = ERROR_RETRY;
 	assert_int_equal(encoder_new(&source, &fix.pair.fake.schemas, &encoder, &err), -1);
 	assert_int_equal(err.class, ERROR_RETRY);
@@ -333,7 +333,7 @@ static void test_marks(void **state)
 
 static void test_heartbeat_and_position(void **state)
 {
-	struct codec_position pos = { "postgresql:7:1:crm", "771:23456789", 23456789, UINT64_MAX, 5, -1 }, got;
+	struct codec_position pos = { "postgresql:7:1:crm", "771:23456789", 23456789, UINT64_MAX, 5, -1, NULL }, got;
 	struct codec_pair pair;
 	uint64_t lsn;
 	int64_t us;
@@ -352,6 +352,61 @@ static void test_heartbeat_and_position(void **state)
 	assert_string_equal(got.transaction_id, pos.transaction_id);
 	assert_true(got.commit == pos.commit && got.confirmed == pos.confirmed && got.epoch == pos.epoch &&
 		got.wall_us == pos.wall_us);
+	assert_string_equal(got.resume, "");
+	codec_pair_close(&pair);
+}
+
+/* The text of a log's place: none, some, the most that is allowed, and more. */
+static void test_position_with_resume(void **state)
+{
+	struct codec_position pos = { "mysql:3e11fa47:1", "a:9", 9, 10, 5, 77, NULL }, got;
+	char *text = malloc(CODEC_RESUME_MAX + 1);
+	struct codec_pair pair;
+
+	codec_pair_open(&pair);
+	assert_non_null(text);
+	memset(text, 'x', CODEC_RESUME_MAX);
+	for (size_t len = 0; len < CODEC_RESUME_MAX; len = len < 2 ? len + 1 : len == 2 ? CODEC_RESUME_MAX - 1 : CODEC_RESUME_MAX) {
+		text[len] = '\0';
+		pos.resume = text;
+		buf_reset(&pair.key);
+		buf_reset(&pair.value);
+		arena_reset(&pair.arena);
+		expect_ok(encoder_position(pair.encoder, &pos, &pair.key, &pair.value, &pair.err), &pair.err);
+		expect_ok(decoder_position(pair.decoder, pair.value.data, pair.value.len, &pair.arena, &got, &pair.err), &pair.err);
+		assert_string_equal(got.resume, text);
+		assert_true(got.commit == 9 && got.confirmed == 10 && got.wall_us == 77);
+		text[len] = 'x';
+	}
+	text[CODEC_RESUME_MAX] = '\0';
+	assert_int_equal(encoder_position(pair.encoder, &pos, &pair.key, &pair.value, &pair.err), -1);
+	assert_int_equal(pair.err.class, ERROR_CONFIG);
+	free(text);
+	codec_pair_close(&pair);
+}
+
+/* A record that an older Tailrace wrote. */
+static void test_position_without_resume(void **state)
+{
+	static const char schema[] = "{\"type\":\"record\",\"name\":\"Position\",\"namespace\":\"tailrace\",\"fields\":["
+		"{\"name\":\"log\",\"type\":\"string\"},{\"name\":\"transaction_id\",\"type\":\"string\"},"
+		"{\"name\":\"commit\",\"type\":\"long\"},{\"name\":\"confirmed\",\"type\":\"long\"},"
+		"{\"name\":\"epoch\",\"type\":\"long\"},{\"name\":\"wall_us\",\"type\":\"long\"}]}";
+	unsigned char message[64] = { 0 };
+	struct codec_position got;
+	struct codec_pair pair;
+
+	codec_pair_open(&pair);
+	message[4] = (unsigned char)fake_schemas_add(&pair.fake, "old", schema);
+	message[5] = 0x02;
+	message[6] = 'l';
+	message[7] = 0x06;
+	memcpy(message + 8, "1:2\x04\x06\x08\x0a", 7);
+	expect_ok(decoder_position(pair.decoder, message, 15, &pair.arena, &got, &pair.err), &pair.err);
+	assert_string_equal(got.log, "l");
+	assert_string_equal(got.transaction_id, "1:2");
+	assert_true(got.commit == 2 && got.confirmed == 3 && got.epoch == 4 && got.wall_us == 5);
+	assert_string_equal(got.resume, "");
 	codec_pair_close(&pair);
 }
 
@@ -481,6 +536,8 @@ int main(void)
 		cmocka_unit_test(test_errors_of_encoder),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_heartbeat_and_position),
+		cmocka_unit_test(test_position_with_resume),
+		cmocka_unit_test(test_position_without_resume),
 		cmocka_unit_test(test_foreign_envelope),
 		cmocka_unit_test(test_foreign_schemas_refused),
 	};

@@ -44,11 +44,37 @@ static const struct value odd_row[COLUMNS] = { INT_VALUE(-1), UNCHANGED_VALUE, E
 static const struct value key_row[COLUMNS] = { INT_VALUE(41) };
 
 static const struct change changes[] = {
-	{ CHANGE_INSERT, &table, NULL, full_row, false, false, false, 23456700, 1, 1 },
-	{ CHANGE_UPDATE, &table, key_row, odd_row, true, false, false, 23456750, 2, 2 },
-	{ CHANGE_DELETE, &table, key_row, NULL, true, false, false, 23456760, 3, 3 },
-	{ CHANGE_TRUNCATE, &table, NULL, NULL, false, true, false, 23456770, 4, 4 },
+	{ CHANGE_INSERT, &table, NULL, full_row, false, false, false, 23456700, NULL, 0, 1, 1 },
+	{ CHANGE_UPDATE, &table, key_row, odd_row, true, false, false, 23456750, NULL, 0, 2, 2 },
+	{ CHANGE_DELETE, &table, key_row, NULL, true, false, false, 23456760, NULL, 0, 3, 3 },
+	{ CHANGE_TRUNCATE, &table, NULL, NULL, false, true, false, 23456770, NULL, 0, 4, 4 },
 };
+
+/* As MySQL's and MariaDB's connectors have it. */
+static const struct column bill_columns[] = {
+	{ .name = "id", .type = COLUMN_UINT64, .key = true, .source_type = "bigint unsigned" },
+	{ .name = "paid", .type = COLUMN_BITS, .precision = 1, .source_type = "bit(1)" },
+	{ .name = "flags", .type = COLUMN_BITS, .precision = 12, .source_type = "bit(12)" },
+	{ .name = "since", .type = COLUMN_YEAR, .source_type = "year(4)" },
+	{ .name = "kinds", .type = COLUMN_SET, .source_type = "set('gold','silver')", .labels = kinds, .label_count = 2 },
+	{ .name = "took", .type = COLUMN_DURATION, .fraction = 3, .source_type = "time(3)" },
+	{ .name = "place", .type = COLUMN_GEOMETRY, .source_type = "point" },
+	{ .name = "area", .type = COLUMN_GEOMETRY, .source_type = "polygon" },
+	{ .name = "likes", .type = COLUMN_VECTOR, .source_type = "vector(2)" },
+	{ .name = "due", .type = COLUMN_DATE, .source_type = "date" },
+};
+static const struct table bill_table = { "billing", "bill", bill_columns, COLUMNS, key, 1, IDENTITY_FULL, 0, 1 };
+static const struct value bill_row[COLUMNS] = { UINT_VALUE(UINT64_MAX), UINT_VALUE(1), UINT_VALUE(0xabc), INT_VALUE(2026),
+	TEXT_VALUE("gold,silver"), INT_VALUE(-3020399999000), BYTES_VALUE("\xe6\x10\0\0" "wkb"), BYTES_VALUE("\0\0\0\0" "w"),
+	BYTES_VALUE("\0\0\x80\x3f\0\0\0\xc0"), EXACT_VALUE("0000-00-00") };
+static const struct change bill_changes[] = {
+	{ .op = CHANGE_INSERT, .table = &bill_table, .after = bill_row, .lsn = 1234, .file = "binlog.000007", .row = 3, .index = 1,
+		.table_index = 1 },
+	{ .op = CHANGE_DELETE, .table = &bill_table, .before = bill_row, .lsn = 5678, .file = "binlog.000007", .index = 2,
+		.table_index = 2 },
+};
+static const struct transaction bill_txn = { .id = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23:12", .commit = 12, .end = 13,
+	.commit_us = 1767225600000000, .gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23", .server_id = 17, .thread = 99 };
 
 static const char *golden_hex(const char *name)
 {
@@ -76,6 +102,14 @@ static void show_value(struct buf *out, const struct value *val)
 	switch (val->kind) {
 	case VALUE_INT:
 		buf_printf(out, " %lld", (long long)val->i);
+		break;
+	case VALUE_UINT:
+		buf_printf(out, " %llu", (unsigned long long)val->u);
+		break;
+	case VALUE_BYTES:
+		buf_append_byte(out, ' ');
+		for (size_t i = 0; i < val->text.len; i++)
+			buf_printf(out, "%02x", (unsigned char)val->text.ptr[i]);
 		break;
 	case VALUE_TEXT:
 	case VALUE_EXACT:
@@ -113,6 +147,8 @@ static void show_event(struct buf *out, const struct event *event)
 		event->transaction_id, (unsigned long long)chg->index, (unsigned long long)chg->table_index,
 		(unsigned long long)chg->lsn, (long long)event->source_us, chg->before_is_key ? " key" : "",
 		chg->truncate_cascade ? " cascade" : "");
+	if (chg->file != NULL)
+		buf_printf(out, " in %s row %u", chg->file, (unsigned)chg->row);
 	show_row(out, "before", chg->table, chg->before);
 	show_row(out, "after", chg->table, chg->after);
 }
@@ -129,7 +165,9 @@ static void to_hex(struct buf *out, const struct buf *message)
 		/* Length and text of the version, as they stand before the connector's name. */
 		if (message->len - i > version_len + 12 && (unsigned char)message->data[i] == version_len << 1 &&
 			memcmp(message->data + i + 1, version, version_len) == 0 &&
-			memcmp(message->data + i + 1 + version_len, "\x14postgresql", 11) == 0) {
+			(memcmp(message->data + i + 1 + version_len, "\x14postgresql", 11) == 0 ||
+				memcmp(message->data + i + 1 + version_len, "\x0amysql", 6) == 0 ||
+				memcmp(message->data + i + 1 + version_len, "\x0emariadb", 8) == 0)) {
 			buf_append_str(out, "VERSION");
 			i += version_len;
 			continue;
@@ -229,6 +267,47 @@ static void test_events(void **state)
 	codec_pair_close(&pair);
 }
 
+static void check_binlog(const char *connector)
+{
+	struct encoder_table *et = NULL;
+	struct codec_pair pair;
+	struct event event;
+	struct buf text;
+	char name[64];
+
+	codec_pair_open_for(&pair, connector);
+	buf_init(&text, TEXT_MAX);
+	expect_ok(encoder_table_new(pair.encoder, &bill_table, &et, &pair.err), &pair.err);
+	for (size_t i = 0; i < sizeof bill_changes / sizeof bill_changes[0]; i++) {
+		(void)snprintf(name, sizeof name, "%s %c", connector, (char)bill_changes[i].op);
+		buf_reset(&pair.value);
+		expect_ok(encoder_change(et, &bill_changes[i], &bill_txn, 11, CODEC_NOW, &pair.value, &pair.err), &pair.err);
+		arena_reset(&pair.arena);
+		expect_ok(decoder_event(pair.decoder, NULL, 0, pair.value.data, pair.value.len, &pair.arena, &event, &pair.err),
+			&pair.err);
+		buf_reset(&text);
+		show_event(&text, &event);
+		check(name, &pair.value, buf_cstr(&text));
+		if (!recording()) {
+			decode_recorded(&pair, name, &event);
+			buf_reset(&text);
+			show_event(&text, &event);
+			assert_string_equal(buf_cstr(&text), golden_text(name));
+		}
+	}
+	(void)snprintf(name, sizeof name, "%s schema", connector);
+	check(name, NULL, fake_schemas_text(&pair.fake, fake_schemas_of(&pair.fake, "shop.billing.bill-value")));
+	encoder_table_free(et);
+	buf_release(&text);
+	codec_pair_close(&pair);
+}
+
+static void test_binlog_events(void **state)
+{
+	check_binlog("mysql");
+	check_binlog("mariadb");
+}
+
 static void test_schemas(void **state)
 {
 	struct encoder_table *et = NULL;
@@ -245,7 +324,9 @@ static void test_schemas(void **state)
 static void test_marks(void **state)
 {
 	const struct transaction_count counts[] = { { "public.tariff", 4 } };
-	const struct codec_position pos = { "postgresql:7:1:crm", "771:23456789", 23456789, 23456900, 5, CODEC_NOW };
+	const struct codec_position pos = { "postgresql:7:1:crm", "771:23456789", 23456789, 23456900, 5, CODEC_NOW, NULL };
+	const struct codec_position numbered = { "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1767225600000000", "a:23:12", 12, 13, 5,
+		CODEC_NOW, "13 binlog.000007 1234 a:1-23" };
 	struct codec_pair pair;
 
 	codec_pair_open(&pair);
@@ -266,6 +347,10 @@ static void test_marks(void **state)
 	expect_ok(encoder_position(pair.encoder, &pos, &pair.key, &pair.value, &pair.err), &pair.err);
 	check("position", &pair.value, "");
 	check("position's key", &pair.key, "");
+	buf_reset(&pair.value);
+	buf_reset(&pair.key);
+	expect_ok(encoder_position(pair.encoder, &numbered, &pair.key, &pair.value, &pair.err), &pair.err);
+	check("position of numbers", &pair.value, "");
 	codec_pair_close(&pair);
 }
 
@@ -297,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_binlog_events),
 		cmocka_unit_test(test_schemas),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_schema_files),
@@ -307,6 +393,7 @@ int main(void)
 		       "#ifndef TAILRACE_TESTS_UNIT_CODEC_GOLDEN_VECTORS_H\n#define TAILRACE_TESTS_UNIT_CODEC_GOLDEN_VECTORS_H\n\n"
 		       "static const struct golden {\n\tconst char *name, *hex, *text;\n} goldens[] = {\n");
 		test_events(NULL);
+		test_binlog_events(NULL);
 		test_schemas(NULL);
 		test_marks(NULL);
 		printf("};\n\n#endif\n");

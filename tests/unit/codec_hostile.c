@@ -20,13 +20,21 @@ static const struct column columns[] = {
 	{ .name = "same", .type = COLUMN_STRING, .source_type = "text" },
 	{ .name = "lasts", .type = COLUMN_INTERVAL, .fraction = 6, .source_type = "interval" },
 	{ .name = "ratio", .type = COLUMN_FLOAT64, .source_type = "double precision" },
+	{ .name = "bit", .type = COLUMN_BITS, .precision = 1, .source_type = "bit(1)" },
+	{ .name = "bits", .type = COLUMN_BITS, .precision = 64, .source_type = "bit(64)" },
+	{ .name = "year", .type = COLUMN_YEAR, .source_type = "year" },
+	{ .name = "set", .type = COLUMN_SET, .source_type = "set" },
+	{ .name = "took", .type = COLUMN_DURATION, .fraction = 6, .source_type = "time(6)" },
+	{ .name = "place", .type = COLUMN_GEOMETRY, .source_type = "point" },
+	{ .name = "likes", .type = COLUMN_VECTOR, .source_type = "vector(3)" },
 };
-#define COLUMNS 8
+#define COLUMNS 15
 static const size_t key[] = { 0 };
 static const struct table table = { "public", "t", columns, COLUMNS, key, 1, IDENTITY_KEY, 0, 1 };
 static const struct value row[COLUMNS] = { INT_VALUE(300), { .kind = VALUE_ARRAY, .array = { items, 3 } },
 	TEXT_VALUE("-999999999999999999999999999999999999.9999"), INT_VALUE(1767225600123456), EXACT_VALUE("infinity"),
-	UNCHANGED_VALUE, TEXT_VALUE("1 mon"), FLOAT_VALUE(0.5) };
+	UNCHANGED_VALUE, TEXT_VALUE("1 mon"), FLOAT_VALUE(0.5), UINT_VALUE(1), UINT_VALUE(UINT64_MAX - 1), INT_VALUE(2026),
+	TEXT_VALUE("a,b"), INT_VALUE(-1), BYTES_VALUE("\xe6\x10\0\0wkb"), BYTES_VALUE("\0\0\x80\x3f\0\0\0\xc0\0\0\0\0") };
 static const struct value old_key[COLUMNS] = { INT_VALUE(299) };
 
 /* Touches every byte that a value refers to. */
@@ -70,7 +78,7 @@ static void decode(struct codec_pair *pair, const void *message, size_t len, uns
 
 static void open_pair(struct codec_pair *pair, struct encoder_table **ret_et)
 {
-	const struct change chg = { CHANGE_UPDATE, &table, old_key, row, true, false, false, 23456750, 2, 2 };
+	const struct change chg = { CHANGE_UPDATE, &table, old_key, row, true, false, false, 23456750, NULL, 0, 2, 2 };
 
 	codec_pair_open(pair);
 	arena_release(&pair->arena);

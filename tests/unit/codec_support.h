@@ -17,6 +17,7 @@
 #define BYTES_VALUE(s) { .kind = VALUE_BYTES, .text = { (s), sizeof(s) - 1 } }
 #define INT_VALUE(n) { .kind = VALUE_INT, .i = (n) }
 #define FLOAT_VALUE(n) { .kind = VALUE_FLOAT, .f = (n) }
+#define UINT_VALUE(n) { .kind = VALUE_UINT, .u = (n) }
 #define BOOL_VALUE(n) { .kind = VALUE_BOOL, .b = (n) }
 #define NULL_VALUE { .kind = VALUE_NULL }
 #define UNCHANGED_VALUE { .kind = VALUE_UNCHANGED }
@@ -49,7 +50,8 @@ static const struct value customer_row[CUSTOMER_COLUMNS] = {
 	TEXT_VALUE("6f1b0a3e-3f0e-4d0a-9f62-2f6a3c5b7d11"), TEXT_VALUE("{\"tariff\": \"mobile-l\", \"roaming\": true, \"lines\": 3}"),
 };
 
-static const struct transaction codec_txn = { "771:23456789", 23456789, 23456900, 771, 1767225600500250 };
+static const struct transaction codec_txn = { .id = "771:23456789", .commit = 23456789, .end = 23456900, .xid = 771,
+	.commit_us = 1767225600500250 };
 #define CODEC_PREVIOUS 23450000
 #define CODEC_NOW 1767225600511000
 
@@ -69,9 +71,9 @@ static inline void expect_ok(int rc, const struct error *err)
 		fail_msg("%s: %s", error_class_name(err->class), err->text);
 }
 
-static inline void codec_pair_open(struct codec_pair *pair)
+static inline void codec_pair_open_for(struct codec_pair *pair, const char *connector)
 {
-	const struct encoder_source source = { "postgresql", "shop", "crm", "postgresql:7:1:crm", 5 };
+	const struct encoder_source source = { connector, "shop", "crm", "postgresql:7:1:crm", 5 };
 
 	memset(pair, 0, sizeof *pair);
 	fake_schemas_init(&pair->fake);
@@ -81,6 +83,11 @@ static inline void codec_pair_open(struct codec_pair *pair)
 	arena_init(&pair->arena, (size_t)64 << 20);
 	buf_init(&pair->key, (size_t)1 << 20);
 	buf_init(&pair->value, (size_t)8 << 20);
+}
+
+static inline void codec_pair_open(struct codec_pair *pair)
+{
+	codec_pair_open_for(pair, "postgresql");
 }
 
 static inline void codec_pair_close(struct codec_pair *pair)

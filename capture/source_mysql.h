@@ -1,0 +1,295 @@
+/*
+ * source_mysql.h: what the files of the MySQL and MariaDB source share.
+ *
+ * Private to source_mysql*.c. From the server to the pipeline:
+ *
+ *   session ─► stream (a thread of its own) ─► queue ─► feed (events, rows, look-ahead) ─► source_mysql.c (groups, XA) ─► items
+ *                                                         ▲                                   │
+ *              control connection ─► catalogue, shapes ───┘            groups (ring, resume) ◄┘
+ *
+ * Everything but the stream's thread and its end of the queue belongs to the pipeline's thread. No wait in here is without a limit.
+ * Protocol: MySQL's documentation of the client/server protocol, "Replication protocol"; MariaDB's knowledge base, "Replication protocol".
+ */
+#ifndef TAILRACE_CAPTURE_SOURCE_MYSQL_H
+#define TAILRACE_CAPTURE_SOURCE_MYSQL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mysql.h>
+
+#include "capture/decode_binlog.h"
+#include "capture/decode_binlog_rows.h"
+#include "capture/decode_gtid.h"
+#include "capture/source.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+
+#define SESSION_CONNECT_S 10
+#define SESSION_QUERY_S 10
+/* The longest period of the server's heartbeat: a dead peer is found by its silence. */
+#define STREAM_HEARTBEAT_US INT64_C(10000000)
+/* What waits between the stream's thread and the pipeline; one larger packet goes alone. */
+#define STREAM_QUEUE_SIZE ((size_t)4 << 20)
+#define RESUME_TEXT_MAX ((size_t)500 << 10)
+/* Most XA branches that are prepared and not decided: each has a line in the resume text. */
+#define GROUPS_PREPARED_MAX 500
+
+/* Who is asked, and as whom. Lives as long as the source. */
+struct endpoint {
+	const struct source_options *options;
+	bool mariadb;
+	uint32_t server_id; /* as which replica the stream shows itself */
+	bool by_gtid;       /* false: MySQL without GTIDs, read by file and offset */
+};
+
+/* What the server said of itself. */
+struct server {
+	char version[96];
+	char id[40];       /* MySQL: server_uuid; MariaDB: server_id */
+	char executed[16]; /* how the set of what it has is called: the variable's name */
+	bool log_bin, gtid, names_in_log;
+	char binlog_format[16];
+};
+
+/* ---- source_mysql_session.c: one connection ---- */
+enum session_kind { SESSION_CONTROL, SESSION_DUMP };
+
+/* Connects, waits at most SESSION_CONNECT_S. read_timeout_s: after that silence the connection is given up. */
+int session_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err);
+/* Fills err from the connection's last error, with its class and what to do; returns -1. */
+int session_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err);
+/* The same from a number and a text, as the stream's thread hands them over. */
+int session_error_text(const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err);
+/* One statement; ret_result may be NULL when there is none to come. Else mysql_free_result() it. */
+int session_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
+/* Appends text as an SQL string. */
+void session_literal(struct buf *sql, const char *text);
+bool session_stopping(const struct source_options *options);
+/* A number in the high range from the agent's name, so that no two readers of one server share it by chance. n: 0, 1 ... for a second one. */
+uint32_t session_server_id(const struct source_options *options, unsigned n);
+
+/* ---- source_mysql_queue.c: packets from one thread to another ---- */
+struct queue;
+
+struct packet {
+	const unsigned char *bytes;
+	size_t len;
+	bool acknowledge; /* semi-sync: the server waits for an answer to this one */
+	uint64_t at;      /* rises with each packet of a queue */
+};
+
+int queue_new(size_t size, struct queue **ret_queue, struct error *err);
+void queue_free(struct queue *queue);
+/*
+ * Writer: copies the packet in, waits for room. -1: cancelled. A packet of more than a quarter of the queue is lent
+ * instead: the call waits until it was taken and given back.
+ */
+int queue_put(struct queue *queue, const void *bytes, size_t len, bool acknowledge);
+/* Writer: nothing more comes, and why. text is copied, cut to size. */
+void queue_end(struct queue *queue, unsigned number, const char *text);
+/* Either: queue_put() returns -1 from now on. */
+void queue_cancel(struct queue *queue);
+/*
+ * Reader: 1 and the next packet, the one before it is given back; 0: none now, queue_fd() becomes readable when there is; -1: ended, number and text
+ * say why.
+ */
+int queue_take(struct queue *queue, struct packet *ret_packet, unsigned *ret_number, const char **ret_text);
+/*
+ * Reader: looks at packets behind the taken one without taking them. *io_at: 0 at first, then where to go on. 1 and a packet; 0: none now, the
+ * descriptor tells; -1: none will come before some are taken (no room, or ended).
+ */
+int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet);
+int queue_fd(const struct queue *queue);
+
+/* ---- source_mysql_stream.c: the dump connection ---- */
+struct stream;
+
+/* Where reading begins. */
+struct place {
+	struct gtid_set *set; /* what we have; NULL: by file and offset */
+	char file[BINLOG_FILE_MAX];
+	uint64_t offset;
+};
+
+/* Connects, asks for the stream, starts the thread. branch: a second stream beside the first, under a server id of its own. */
+int stream_open(const struct endpoint *end, const struct place *place, bool branch, struct stream **ret_stream, struct error *err);
+struct queue *stream_queue(const struct stream *stream);
+/* Semi-sync: everything up to there is durable. */
+int stream_acknowledge(struct stream *stream, const char *file, uint64_t offset, struct error *err);
+/* Breaks the connection, waits for the thread. */
+void stream_close(struct stream *stream);
+
+/* ---- source_mysql_feed.c: a stream, its decoder, and the look ahead ---- */
+struct feed {
+	const struct endpoint *end;
+	struct stream *stream;
+	struct binlog_reader *reader, *scout;
+	struct packet packet; /* the one being read */
+	bool has_packet;
+	struct ahead *ahead;  /* what the end of the group says about its rows */
+};
+
+enum ahead_state {
+	AHEAD_WAIT,  /* the end of the group has not come yet, and there is room for more */
+	AHEAD_WHOLE, /* seen to its end */
+	AHEAD_LARGE  /* larger than the queue: nothing is known */
+};
+
+int feed_open(const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err);
+void feed_close(struct feed *feed);
+/* 1 and an item; 0: none now; 2: a packet was read without an item; -1: err. */
+int feed_next(struct feed *feed, struct binlog_item *ret_item, struct error *err);
+/* A group begins with the item just read. Then feed_look() until it is not AHEAD_WAIT, before the next feed_next(). */
+void feed_look_begin(struct feed *feed);
+int feed_look(struct feed *feed, enum ahead_state *ret_state, struct error *err);
+/* Whether the statement that the item just read belongs to was undone later in the group (ROLLBACK, ROLLBACK TO). */
+bool feed_is_undone(const struct feed *feed);
+
+/* ---- source_mysql_groups.c: numbers, the ring of groups that are not confirmed, XA branches ---- */
+struct groups;
+
+/* An XA branch that is prepared. */
+struct prepared {
+	struct prepared *next;
+	char *xid;
+	struct gtid gtid;
+	bool has_before;
+	struct gtid before; /* MariaDB: the one before it in its domain */
+	char *file;
+	uint64_t offset;    /* of the group's first event */
+	bool durable, decided;
+};
+
+/* The last group before the place: it must come again. */
+struct last_group {
+	bool known;
+	struct gtid gtid;
+	uint64_t start; /* offset of its first event */
+	int64_t us;     /* its own time stamp, which no server changes */
+	bool has_before;
+	struct gtid before; /* MariaDB */
+};
+
+struct group {
+	struct gtid gtid;
+	uint64_t start, end; /* offsets */
+	int64_t us;
+	bool acknowledge;
+};
+
+/* Everything that reading on needs; what the resume text says. */
+struct standing {
+	uint64_t next; /* number of the first group behind it */
+	struct gtid_set *set; /* NULL without GTIDs */
+	char server[40];
+	char file[BINLOG_FILE_MAX];
+	uint64_t offset;
+	struct last_group last;
+};
+
+int groups_new(const struct endpoint *end, struct groups **ret_groups, struct error *err);
+void groups_free(struct groups *groups);
+/* What is durable; the resume text is read into it, or filled in at the first start. */
+struct standing *groups_standing(struct groups *groups);
+uint64_t groups_next(const struct groups *groups);
+bool groups_full(const struct groups *groups);
+/* A file begins. */
+int groups_file(struct groups *groups, const char *file, struct error *err);
+/* The group is complete; it is the one with number groups_next(). */
+int groups_add(struct groups *groups, const struct group *group, struct error *err);
+/* Before groups_add() of the group that prepares, or decides. */
+int groups_prepare(struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err);
+int groups_decide(struct groups *groups, struct prepared *prepared, struct error *err);
+struct prepared *groups_prepared(const struct groups *groups, const char *xid);
+int groups_restore_prepared(struct groups *groups, const struct prepared *prepared, struct error *err);
+const struct prepared *groups_durable_prepared(const struct groups *groups, const struct prepared *after);
+/* The groups below upto become the standing. */
+int groups_fold(struct groups *groups, uint64_t upto, struct error *err);
+/* Semi-sync: 1 and the place to acknowledge if groups below upto wait for that. */
+int groups_acknowledge(struct groups *groups, uint64_t upto, const char **ret_file, uint64_t *ret_offset);
+const char *groups_describe(const struct groups *groups, uint64_t upto, char *buf, size_t size);
+
+/* ---- source_mysql_resume.c: the resume text ---- */
+int resume_print(struct groups *groups, struct buf *out, struct error *err);
+int resume_parse(struct groups *groups, const struct endpoint *end, const char *text, struct error *err);
+
+/* ---- source_mysql_control.c: the connection for SQL ---- */
+struct control {
+	const struct endpoint *end;
+	MYSQL *conn;
+	enum { CONTROL_IDLE, CONTROL_SIZES, CONTROL_EXECUTED } asked;
+	int64_t next_us, limit_us;
+	bool warned;
+	struct buf sizes;    /* "<file> <bytes>\n" for each, in order; empty: not known */
+	struct buf executed; /* the set of what the server has; empty: not known */
+	bool fresh_executed;
+};
+
+int control_open(struct control *control, const struct endpoint *end, struct error *err);
+void control_release(struct control *control);
+/* A statement now; connects anew if the connection is gone. */
+int control_query(struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
+/* Asks for sizes and sets when it is time, takes what has come; hardly waits. -1: the log is another reader's by now. */
+int control_step(struct control *control, int64_t now_us, struct error *err);
+/* Adds its descriptor; returns how many. */
+size_t control_poll(const struct control *control, struct pollfd *fds, size_t room);
+/* Bytes of log behind that place; -1: not known. */
+int64_t control_bytes_behind(const struct control *control, const char *file, uint64_t offset);
+
+/* ---- source_mysql_setup.c: before the stream ---- */
+int setup_server(struct control *control, struct server *ret_server, struct error *err);
+/* The server's set of what it has, asked now. */
+int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err);
+/* The first start: the log's end becomes the standing, and the identity is made. */
+int setup_begin(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity, struct error *err);
+/* A later start: compares the standing with the server. */
+int setup_continue(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity,
+	struct error *err);
+/* Opens the stream at the standing, one group early where that can be. *ret_proof: whether that group must come first. */
+int setup_stream(struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err);
+/* Opens a second stream at the group that prepared a branch. */
+int setup_branch(struct control *control, const struct prepared *prepared, struct feed **ret_feed, struct error *err);
+
+/* ---- source_mysql_shapes.c: descriptions of tables as they were ---- */
+struct shapes;
+
+int shapes_open(const struct source_options *options, const char *log, struct shapes **ret_shapes, struct error *err);
+void shapes_close(struct shapes *shapes);
+/* 1 and the description that was valid at that number, for the caller to free(); 0: none; -1. */
+int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint64_t number, char **ret_text, size_t *ret_len, struct error *err);
+int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text, size_t len, struct error *err);
+/* From that number on what was known is void. name NULL: all tables of the schema. */
+int shapes_void(struct shapes *shapes, const char *schema, const char *name, uint64_t number, struct error *err);
+
+/* ---- source_mysql_catalogue.c: what the decoder asks ---- */
+struct catalogue {
+	struct control *control;
+	struct shapes *shapes; /* NULL: none are kept */
+	uint64_t number;       /* of the group being read */
+	struct arena arena;    /* of the last answer */
+	bool warned;
+};
+
+/* struct binlog_catalogue's table(). */
+int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count, bool known_names,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err);
+/* Keeps the descriptions of all chosen tables as they are now. */
+int catalogue_keep_all(struct catalogue *catalogue, struct error *err);
+/* source.h's tables(). */
+int catalogue_tables(struct control *control, source_table_visit *visit, void *context, struct error *err);
+/* MariaDB: warns of keys whose cascades its log does not show. */
+int catalogue_cascades(struct control *control, struct error *err);
+bool catalogue_is_chosen(const struct source_options *options, const char *schema, const char *name);
+/* The description of a table as it is now; 0 columns: there is none. In the arena. */
+int catalogue_describe(struct control *control, const char *schema, const char *name, struct arena *arena,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err);
+
+/* ---- source_mysql_map.c: a table map of our own ---- */
+/* The body of a table map with these columns, as a server with MINIMAL metadata would write it. -1: a type that it does not know. */
+int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count, bool mariadb, struct buf *out,
+	struct error *err);
+
+#endif

@@ -1,0 +1,93 @@
+"""Every value arrives equal: types x servers x row images x metadata, inserted, updated, deleted, compared as the servers print them.
+
+One table has a column of each type, so that its rows have bitmaps of a dozen bytes; another has the same types and no key.  Source and
+target are servers of the same kind.
+"""
+import pytest
+
+from .mysql_types import PRINT, SESSION, types_of
+
+MATRIX = [(kind, image, metadata)
+          for kind, metadatas in (("mariadb", ("FULL", "NO_LOG")), ("mariadb-11.8", ("FULL", "NO_LOG")), ("mysql", ("FULL", "MINIMAL")))
+          for image in ("FULL", "NOBLOB", "MINIMAL") for metadata in metadatas]
+MATRIX += [(kind, "MINIMAL", "MINIMAL") for kind in ("mariadb", "mariadb-11.8")]
+
+
+def ddl(kind):
+    columns = ", ".join(f"c{n} {sql}" for n, (sql, _, _) in enumerate(types_of(kind)))
+    stored = "made int AS (c0 + 1) STORED, seen int AS (c0 + 2) VIRTUAL, hidden varchar(20) INVISIBLE"
+    return (f"CREATE TABLE wide (id int PRIMARY KEY, {columns}, {stored});"
+            f"CREATE TABLE bare (id int, {columns})")
+
+
+class Writer:
+    """Statements at the source in one session that lets everything in."""
+
+    def __init__(self, pair, image):
+        self.connection = pair.source.connect(pair.dbname)
+        self.cursor = self.connection.cursor()
+        self.run(SESSION)
+        self.run(f"SET SESSION binlog_row_image = '{image}'")
+
+    def run(self, sql):
+        self.cursor.execute(sql)
+
+    def close(self):
+        self.connection.close()
+
+
+def write(writer, types):
+    longest = max(len(values) for _, _, values in types)
+    names = ", ".join(f"c{n}" for n in range(len(types)))
+    for table in ("wide", "bare"):
+        for row in range(longest):
+            writer.run(f"INSERT INTO {table} (id, {names}) VALUES ({row}, "
+                       + ", ".join(values[row % len(values)] for _, _, values in types) + ")")
+        nothing = ", ".join("NULL" for _ in types)
+        writer.run(f"INSERT INTO {table} (id, {names}) VALUES (1000, {nothing}), (1001, {nothing}), (1002, {nothing})")
+    writer.run("UPDATE wide SET hidden = 'now seen' WHERE id < 3")
+    writer.run("START TRANSACTION")
+    for n, (_, _, values) in enumerate(types):  # each column alone: from null, to another value, to null
+        writer.run(f"UPDATE wide SET c{n} = {values[0]} WHERE id = 1000")
+        writer.run(f"UPDATE wide SET c{n} = {values[-1]} WHERE id = 1")
+        writer.run(f"UPDATE wide SET c{n} = NULL WHERE id = 2")
+    writer.run("COMMIT")
+    everything = ", ".join(f"c{n} = {values[0]}" for n, (_, _, values) in enumerate(types))
+    writer.run(f"UPDATE wide SET {everything} WHERE id = 1001")
+    writer.run(f"UPDATE bare SET {everything} WHERE id = 1001")
+    writer.run("UPDATE wide SET id = 2000 WHERE id = 3")
+    writer.run("UPDATE bare SET c0 = 77 WHERE id IN (0, 1, 2, 1000)")
+    writer.run("DELETE FROM wide WHERE id IN (1001, 4)")
+    writer.run("DELETE FROM bare WHERE id IN (1, 1001)")
+
+
+def printed(pair, server, table, types):
+    """{column: [(row id, as printed)]}"""
+    found = {}
+    more = [("made", "text"), ("seen", "text"), ("hidden", "text")] if table == "wide" else []
+    for column, how in [*((f"c{n}", how) for n, (_, how, _) in enumerate(types)), *more]:
+        shown = PRINT[how].format(column)
+        found[column] = sorted(server.query(f"SELECT id, {shown} FROM {table}", dbname=pair.dbname), key=str)
+    return found
+
+
+@pytest.mark.parametrize("kind,image,metadata", MATRIX, ids=["-".join(one) for one in MATRIX])
+def test_equal_in_the_target(make_pair, kind, image, metadata):
+    types = types_of(kind)
+    pair = make_pair(kind, kind, ["wide", "bare"])
+    pair.source.execute(f"SET GLOBAL binlog_row_metadata = '{metadata}'")
+    try:
+        pair.both(ddl(kind))
+        pair.start()
+        writer = Writer(pair, image)
+        write(writer, types)
+        writer.close()
+        pair.drain()
+    finally:
+        pair.source.execute("SET GLOBAL binlog_row_metadata = 'FULL'")
+    for table in ("wide", "bare"):
+        wanted, got = (printed(pair, server, table, types) for server in (pair.source, pair.target))
+        different = {name: (types[int(name[1:])][0] if name[1:].isdigit() else name, set(wanted[name]) ^ set(got[name]))
+                     for name in wanted if wanted[name] != got[name]}
+        assert not different, f"{table}: {different}"[:4000]
+        assert len(wanted["c0"]) > 5
