@@ -68,19 +68,21 @@ static const struct setting options[] = {
 	  .type = SETTING_ENUM,
 	  .offset = AT(type),
 	  .fallback = "postgresql",
-	  .choices = "postgresql",
+	  .choices = "postgresql|mysql|mariadb",
 	  .help = "Kind of the target database." },
 	{ .name = "database.hostname",
 	  .type = SETTING_STRING,
 	  .offset = AT(hostname),
 	  .fallback = "",
 	  .example = "db.example.net",
-	  .help = "Host of the target database, or the folder of its Unix socket; empty for the local socket in its "
-		"usual place." },
+	  .help = "Host of the target database, or the folder of PostgreSQL's Unix socket, or the path of MySQL's; empty "
+		"for the local socket in its usual place." },
 	{ .name = "database.port",
 	  .type = SETTING_INT,
 	  .offset = AT(port),
 	  .fallback = "5432",
+	  .depends_on = "database.type",
+	  .fallbacks = "postgresql=5432|mysql=3306|mariadb=3306",
 	  .min = 1,
 	  .max = 65535,
 	  .help = "Port of the target database." },
@@ -90,14 +92,17 @@ static const struct setting options[] = {
 	  .fallback = "",
 	  .example = "tailrace",
 	  .help = "Role to log in as; empty for the name of the system's user. It needs SELECT, INSERT, UPDATE and "
-		"DELETE on the tables that it writes to, TRUNCATE where the source truncates, and the same on the "
-		"position table, which it makes if it may." },
+		"DELETE on the tables that it writes to, TRUNCATE (MySQL and MariaDB: DROP) where the source truncates, and "
+		"the same on the position table, which it makes if it may." },
 	{ .name = "database.dbname",
 	  .type = SETTING_STRING,
 	  .offset = AT(dbname),
-	  .required = true,
+	  .fallback = "",
+	  .depends_on = "database.type",
+	  .required_for = "postgresql",
 	  .example = "crm",
-	  .help = "Database to which the changes are applied." },
+	  .help = "Database to which the changes are applied. With MySQL and MariaDB each table goes into the database that "
+		"target_schema, an entry of tables or the source's schema names." },
 	SETTINGS_DATABASE_OPTIONS(struct apply_settings),
 
 	{ .name = "table_include_list",
@@ -116,7 +121,8 @@ static const struct setting options[] = {
 	  .offset = AT(target_schema),
 	  .fallback = "",
 	  .example = "crm",
-	  .help = "Schema of the target's tables; empty for the schema that the table has at the source. An entry "
+	  .help = "Schema (MySQL and MariaDB: database) of the target's tables; empty for the schema that the table has at "
+		"the source. An entry "
 		"of tables goes before it." },
 	{ .name = "tables",
 	  .type = SETTING_GROUPS,

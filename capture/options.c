@@ -53,19 +53,22 @@ static const struct setting options[] = {
 	  .type = SETTING_ENUM,
 	  .offset = AT(type),
 	  .fallback = "postgresql",
-	  .choices = "postgresql",
+	  .choices = "postgresql|mysql|mariadb",
 	  .help = "Kind of the source database." },
 	{ .name = "database.hostname",
 	  .type = SETTING_STRING,
 	  .offset = AT(hostname),
 	  .fallback = "",
 	  .example = "db.example.net",
-	  .help = "Host of the source database, or the folder of its Unix socket; empty for the local socket in its "
-		"usual place. It must be the primary, or an address that follows it." },
+	  .help = "Host of the source database, or the folder of PostgreSQL's Unix socket, or the path of MySQL's; empty "
+		"for the local socket in its usual place. It must be the primary, or an address that follows it; with GTIDs, "
+		"MySQL and MariaDB may also be read from a replica that logs what it applies." },
 	{ .name = "database.port",
 	  .type = SETTING_INT,
 	  .offset = AT(port),
 	  .fallback = "5432",
+	  .depends_on = "database.type",
+	  .fallbacks = "postgresql=5432|mysql=3306|mariadb=3306",
 	  .min = 1,
 	  .max = 65535,
 	  .help = "Port of the source database." },
@@ -74,19 +77,34 @@ static const struct setting options[] = {
 	  .offset = AT(user),
 	  .fallback = "",
 	  .example = "tailrace",
-	  .help = "Role to log in as; empty for the name of the system's user. It needs REPLICATION and SELECT on "
-		"the published tables, and nothing more unless it is to create the publication." },
+	  .help = "Role to log in as; empty for the name of the system's user. PostgreSQL: it needs REPLICATION and SELECT "
+		"on the published tables, and nothing more unless it is to create the publication. MySQL and MariaDB: "
+		"REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR) and SELECT on the captured tables." },
 	{ .name = "database.dbname",
 	  .type = SETTING_STRING,
 	  .offset = AT(dbname),
-	  .required = true,
+	  .fallback = "",
+	  .depends_on = "database.type",
+	  .required_for = "postgresql",
 	  .example = "customer",
-	  .help = "Database whose changes are captured." },
+	  .help = "Database whose changes are captured. With MySQL and MariaDB the log is that of all databases of the "
+		"server, and the lists of tables choose among them." },
 	SETTINGS_DATABASE_OPTIONS(struct capture_settings),
+	{ .name = "database.server_id",
+	  .type = SETTING_INT,
+	  .offset = AT(server_id),
+	  .fallback = "0",
+	  .depends_on = "database.type",
+	  .only = "mysql|mariadb",
+	  .max = INT64_C(4294967295),
+	  .help = "Number under which the agent shows itself to the server as a replica. No other replica of the server, "
+		"and no server, may have it. 0: made from the agent's name." },
 
 	{ .name = "slot_name",
 	  .type = SETTING_STRING,
 	  .offset = AT(slot_name),
+	  .depends_on = "database.type",
+	  .only = "postgresql",
 	  .required = true,
 	  .pattern = "[a-z0-9_]{1,63}",
 	  .example = "tailrace_customer",
@@ -95,12 +113,16 @@ static const struct setting options[] = {
 	{ .name = "slot_create",
 	  .type = SETTING_BOOL,
 	  .offset = AT(slot_create),
+	  .depends_on = "database.type",
+	  .only = "postgresql",
 	  .fallback = "false",
 	  .help = "Whether the agent creates the slot on its first start. Where the topics already hold events of "
 		"this source, a missing slot means a gap, and the agent stops and says so whatever stands here." },
 	{ .name = "publication_name",
 	  .type = SETTING_STRING,
 	  .offset = AT(publication_name),
+	  .depends_on = "database.type",
+	  .only = "postgresql",
 	  .required = true,
 	  .pattern = ".{1,63}",
 	  .example = "tailrace_customer",
@@ -109,17 +131,37 @@ static const struct setting options[] = {
 	{ .name = "publication_create",
 	  .type = SETTING_ENUM,
 	  .offset = AT(publication_create),
+	  .depends_on = "database.type",
+	  .only = "postgresql",
 	  .fallback = "disabled",
 	  .choices = "disabled|all_tables|filtered",
 	  .help = "Whether the agent creates the publication if it is missing. \"disabled\" leaves it to the "
 		"database's administrator, \"all_tables\" publishes every table (only a superuser may), "
 		"\"filtered\" those that table_include_list and table_exclude_list choose (only their owner may)." },
+	{ .name = "semi_sync",
+	  .type = SETTING_BOOL,
+	  .offset = AT(semi_sync),
+	  .fallback = "false",
+	  .depends_on = "database.type",
+	  .only = "mysql|mariadb",
+	  .help = "Whether the agent acknowledges each transaction to the server when Kafka has it, as a semi-synchronous "
+		"replica: where the server has semi-synchronous replication switched on, a commit then waits for Kafka, and "
+		"a server that is lost takes nothing with it that its clients were told of." },
+	{ .name = "state_directory",
+	  .type = SETTING_STRING,
+	  .offset = AT(state_directory),
+	  .fallback = "/var/lib/tailrace",
+	  .depends_on = "database.type",
+	  .only = "mysql|mariadb",
+	  .help = "Folder in which the agent keeps NAME.sqlite: the shapes of tables, which it must remember where the log "
+		"does not tell them (binlog_row_metadata = MINIMAL)." },
 	{ .name = "table_include_list",
 	  .type = SETTING_STRINGS,
 	  .offset = AT(table_include_list),
 	  .example = "public.customer|billing.*",
-	  .help = "Tables to capture, each as SCHEMA.TABLE, where * stands for any characters and ? for one. When "
-		"it is empty, all tables of the publication are captured." },
+	  .help = "Tables to capture, each as SCHEMA.TABLE (MySQL and MariaDB: DATABASE.TABLE), where * stands for any "
+		"characters and ? for one. When it is empty, all tables of the publication are captured, of MySQL and "
+		"MariaDB all but the system's." },
 	{ .name = "table_exclude_list",
 	  .type = SETTING_STRINGS,
 	  .offset = AT(table_exclude_list),
@@ -152,16 +194,17 @@ static const struct setting options[] = {
 	  .fallback = "10s",
 	  .min = INT64_C(100000),
 	  .max = INT64_C(3600000000),
-	  .help = "How often a heartbeat is written into the source's log and sent down the line. It proves that "
-		"the line flows, and it moves the slot on while the captured tables are idle." },
+	  .help = "How often a heartbeat is written into the source's log (MySQL and MariaDB: asked of the server) and "
+		"sent down the line. It proves that the line flows, and it moves the slot on while the captured tables are "
+		"idle." },
 	{ .name = "status_interval",
 	  .type = SETTING_DURATION,
 	  .offset = AT(status_interval_us),
 	  .fallback = "1s",
 	  .min = INT64_C(10000),
 	  .max = INT64_C(60000000),
-	  .help = "How often, at the latest, the source is told which position is durable. Keep it well below the "
-		"source's wal_sender_timeout." },
+	  .help = "How often, at the latest, it is recorded and the source is told which position is durable. Keep it well "
+		"below PostgreSQL's wal_sender_timeout." },
 	{ .name = "queue_size",
 	  .type = SETTING_SIZE,
 	  .offset = AT(queue_size),
@@ -177,16 +220,18 @@ const struct settings_program capture_program = {
 	.program = "tailrace-capture",
 	.purpose = "publish the changes of a database as events in Kafka",
 	.description =
-		"tailrace-capture reads the write-ahead log of one source database and publishes each change as an "
-		"Avro event in Kafka, in Debezium's envelope. One process serves one source, beside it.\n"
+		"tailrace-capture reads the log of one source database (PostgreSQL's write-ahead log, the binary log of "
+		"MySQL or MariaDB) and publishes each change as an Avro event in Kafka, in Debezium's envelope. One process "
+		"serves one source, beside it.\n"
 		"\n"
 		"Each table has a topic; the transaction topic tells which transactions there were, in commit "
 		"order, and how many events each has, so that tailrace-apply(8) can put them together again. A kill "
 		"or a lost connection at any instant neither loses nor repeats an event: on each start the agent "
-		"compares the ends of the topics, its last position record, the replication slot and the identity "
+		"compares the ends of the topics, its last position record, the place in the log and the identity "
 		"of the log, and stops with a named error if they do not continue each other.\n"
 		"\n"
-		"The slot moves on only when Kafka has acknowledged the events and the record of the position.",
+		"The position (with PostgreSQL, the slot) moves on only when Kafka has acknowledged the events and the record "
+		"of the position.",
 	.options = options,
 	.size = sizeof(struct capture_settings),
 };

@@ -30,12 +30,13 @@ struct capture_settings {
 	int64_t port;
 	const char *user;
 	const char *password;
-	const char *dbname;
+	const char *dbname; /* MySQL, MariaDB: may be "" */
 	const char *sslmode;
 	const char *sslrootcert;
 	const char *sslcert;
 	const char *sslkey;
 
+	/* PostgreSQL; else "" and false */
 	const char *slot_name;
 	bool slot_create;
 	const char *publication_name;
@@ -45,6 +46,12 @@ struct capture_settings {
 
 	const char *delivery; /* idempotent */
 	const char *registry; /* kafka */
+
+	/* MySQL, MariaDB */
+	int64_t server_id; /* 0: made from the name */
+	bool semi_sync;
+	const char *state_directory;
+
 	bool tombstones_on_delete;
 	int64_t heartbeat_interval_us;
 	int64_t status_interval_us;

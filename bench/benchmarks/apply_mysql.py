@@ -60,7 +60,7 @@ def one_round(stack, rows, number, results):
 
 def relayed(replica, source):
     """The replica has fetched the whole log of the source."""
-    return replica.query("SHOW SLAVE STATUS", as_dict=True)[0]["Gtid_IO_Pos"] == source.value("SELECT @@gtid_binlog_pos")
+    return replica.rows_as_dicts("SHOW SLAVE STATUS")[0]["Gtid_IO_Pos"] == source.value("SELECT @@gtid_binlog_pos")
 
 
 def timed(start, server, rows):

@@ -42,8 +42,8 @@ def one_round(stack, source, kafka, rows, number, results):
     agent.start()
     agent.wait_state("streaming", timeout=60)
     agent.stop()
-    source.execute("FLUSH BINARY LOGS")
-    first = source.query("SHOW BINARY LOGS")[-1][0]
+    source.rotate()
+    first, _ = source.binlog_status()
     mysql.fill(source, "bench", rows, PER_TRANSACTION)
     peer = drain_with_peer(source, first, rows)
     show(number, "mariadb-binlog", rows, peer)

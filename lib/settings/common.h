@@ -80,6 +80,6 @@
 	  .offset = offsetof(settings_type, sslkey),								\
 	  .fallback = "",											\
 	  .example = "/etc/tailrace/client.key",								\
-	  .help = "File with the client certificate's private key. libpq refuses it when others may read it." }
+	  .help = "File with the client certificate's private key. PostgreSQL's library refuses it when others may read it." }
 
 #endif

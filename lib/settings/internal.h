@@ -23,6 +23,15 @@ bool settings_is_group(const struct setting *options, const char *name);
 /* Puts the known name that is nearest to `name` into the hint, if one is near. within: "tables." before members. */
 void settings_suggest(const struct setting *options, const char *within, const char *name, struct error *err);
 
+/* Is the text one of "a|b|c"? */
+bool settings_is_choice(const char *choices, const char *text);
+/* The value, in the filled struct, of the option on which this one depends; "" if on none. */
+const char *settings_depends_value(const struct setting *options, const struct setting *option, const void *values);
+/* May the option be given with these values? */
+bool settings_applies(const struct setting *options, const struct setting *option, const void *values);
+/* Its default when the option that it depends on has this value, into buf; NULL: none. */
+const char *settings_fallback(const struct setting *option, const char *value, char *buf, size_t size);
+
 /* ---- units.c: all of the text must be used; -1 if it is not such a value (err is not filled) ---- */
 int settings_parse_int(const char *text, int64_t *ret_value);
 int settings_parse_duration(const char *text, int64_t *ret_us);
@@ -52,6 +61,11 @@ void settings_wipe(struct buf *buf);
 /* ---- print.c ---- */
 /* "a, b, c" of "a|b|c" into buf; returns buf. */
 const char *settings_choices(const char *choices, char *buf, size_t size);
+/*
+ * What is said of whether the option must be given and of its default, into buf: "required", "required for a", "default 1",
+ * "default 1 for a, 2 for b", each perhaps with "; only for a"; "" when there is nothing to say. Returns buf.
+ */
+const char *settings_terms(const struct setting *option, char *buf, size_t size);
 /* Length of the first sentence, with its full stop. */
 size_t settings_first_sentence(const char *text);
 /* text as a libconfig string with its quotes. */

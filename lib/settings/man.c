@@ -120,7 +120,7 @@ static const char *type_name(enum setting_type type)
 
 static void print_option(const struct setting *option, FILE *out)
 {
-	char choices[200], bounds[80];
+	char choices[200], bounds[80], terms[300];
 
 	(void)fputs(".TP\n.B ", out);
 	print_literal(option->name, out);
@@ -136,11 +136,9 @@ static void print_option(const struct setting *option, FILE *out)
 		(void)fputs(" matching ", out);
 		print_literal(option->pattern, out);
 	}
-	if (option->required) {
-		(void)fputs("; required", out);
-	} else if (option->fallback != NULL && option->fallback[0] != '\0') {
-		(void)fputs("; default ", out);
-		print_literal(option->fallback, out);
+	if (*settings_terms(option, terms, sizeof terms) != '\0') {
+		(void)fputs("; ", out);
+		print_literal(terms, out);
 	}
 	(void)fputs(option->secret ? "; secret)\n.br\n" : ")\n.br\n", out);
 	print_prose(option->help, out);

@@ -1,6 +1,7 @@
 /*
  * names.c: the known names, and which of them a misspelt one was meant to be.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/settings/internal.h"
@@ -31,6 +32,51 @@ bool settings_is_group(const struct setting *options, const char *name)
 			return true;
 	return false;
 }
+
+/* ---- options that depend on another one ---- */
+
+/* The part of "a|b" that `text` names, up to `end` in it; NULL if none does. */
+static const char *find_choice(const char *choices, const char *text, char end)
+{
+	size_t len = strlen(text);
+
+	for (const char *at = choices; at != NULL; at = strchr(at, '|')) {
+		at += *at == '|';
+		if (strncmp(at, text, len) == 0 && (at[len] == end || (end == '|' && at[len] == '\0')))
+			return at;
+	}
+	return NULL;
+}
+
+bool settings_is_choice(const char *choices, const char *text)
+{
+	return find_choice(choices, text, '|') != NULL;
+}
+
+const char *settings_depends_value(const struct setting *options, const struct setting *option, const void *values)
+{
+	const struct setting *other = option->depends_on == NULL ? NULL : settings_find(options, option->depends_on);
+
+	return other == NULL ? "" : *(const char *const *)((const char *)values + other->offset);
+}
+
+bool settings_applies(const struct setting *options, const struct setting *option, const void *values)
+{
+	return option->only == NULL || settings_is_choice(option->only, settings_depends_value(options, option, values));
+}
+
+const char *settings_fallback(const struct setting *option, const char *value, char *buf, size_t size)
+{
+	const char *at = option->fallbacks == NULL ? NULL : find_choice(option->fallbacks, value, '=');
+
+	if (at == NULL)
+		return option->fallback;
+	at = strchr(at, '=') + 1;
+	(void)snprintf(buf, size, "%.*s", (int)strcspn(at, "|"), at);
+	return buf;
+}
+
+/* ---- the nearest name ---- */
 
 static size_t least(size_t a, size_t b)
 {

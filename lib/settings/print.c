@@ -44,6 +44,46 @@ const char *settings_choices(const char *choices, char *buf, size_t size)
 	return buf;
 }
 
+/* "1 for a, 2 for b" of "a=1|b=2" */
+static void append_fallbacks(const char *fallbacks, char *buf, size_t size)
+{
+	const char *separator = "";
+
+	while (*fallbacks != '\0') {
+		size_t used = strlen(buf), name = strcspn(fallbacks, "="), end = strcspn(fallbacks, "|");
+
+		(void)snprintf(buf + used, size - used, "%s%.*s for %.*s", separator, (int)(end - name - 1), fallbacks + name + 1,
+			(int)name, fallbacks);
+		separator = ", ";
+		fallbacks += end;
+		fallbacks += *fallbacks == '|';
+	}
+}
+
+const char *settings_terms(const struct setting *option, char *buf, size_t size)
+{
+	char names[200];
+	size_t used;
+
+	buf[0] = '\0';
+	if (option->required) {
+		(void)snprintf(buf, size, "required");
+	} else if (option->required_for != NULL) {
+		(void)snprintf(buf, size, "required for %s", settings_choices(option->required_for, names, sizeof names));
+	} else if (option->fallbacks != NULL) {
+		(void)snprintf(buf, size, "default ");
+		append_fallbacks(option->fallbacks, buf, size);
+	} else if (option->fallback != NULL && option->fallback[0] != '\0') {
+		(void)snprintf(buf, size, "default %s", option->fallback);
+	}
+	if (option->only != NULL) {
+		used = strlen(buf);
+		(void)snprintf(buf + used, size - used, "%sonly for %s", used > 0 ? "; " : "",
+			settings_choices(option->only, names, sizeof names));
+	}
+	return buf;
+}
+
 size_t settings_first_sentence(const char *text)
 {
 	const char *end = strstr(text, ". ");
@@ -102,7 +142,7 @@ void settings_print_literal(const struct setting *option, const char *text, FILE
 /* ---- --help ---- */
 void settings_print_help(const struct settings_program *program, FILE *out)
 {
-	char choices[200];
+	char choices[200], terms[300];
 
 	(void)fprintf(out, "Usage: %s -c FILE [-o OPTION=VALUE]...\n%s: %s\n\n", program->program, program->program,
 		program->purpose);
@@ -114,13 +154,11 @@ void settings_print_help(const struct settings_program *program, FILE *out)
 	(void)fprintf(out, "\nOptions of the configuration file (%s(8) explains them in full):\n\n", program->program);
 	for (const struct setting *option = program->options; option->name != NULL; option++) {
 		(void)fprintf(out, "  %s", option->name);
-		if (option->required)
-			(void)fputs(" (required)", out);
-		else if (option->type == SETTING_ENUM)
-			(void)fprintf(out, " (%s; default %s)",
-				settings_choices(option->choices, choices, sizeof choices), option->fallback);
-		else if (option->fallback != NULL && option->fallback[0] != '\0')
-			(void)fprintf(out, " (default %s)", option->fallback);
+		(void)settings_terms(option, terms, sizeof terms);
+		if (option->type == SETTING_ENUM)
+			(void)fprintf(out, " (%s; %s)", settings_choices(option->choices, choices, sizeof choices), terms);
+		else if (terms[0] != '\0')
+			(void)fprintf(out, " (%s)", terms);
 		(void)fputc('\n', out);
 		print_wrapped("        ", option->help, settings_first_sentence(option->help), out);
 	}
@@ -263,22 +301,47 @@ static void print_value(const struct setting *option, const char *indent, const 
 	(void)fputs(";\n", out);
 }
 
+struct config_context {
+	const struct settings_program *program;
+	const void *values;
+};
+
+/* What the values leave no room for is not printed, so that the text can be loaded again. */
+static void print_config_option(const struct setting *option, const char *indent, const void *context, FILE *out)
+{
+	const struct config_context *config = context;
+
+	if (settings_applies(config->program->options, option, config->values))
+		print_value(option, indent, config->values, out);
+}
+
 void settings_print_config(const struct settings_program *program, const void *values, FILE *out)
 {
-	print_grouped(program->options, print_value, values, "", out);
+	const struct config_context context = { program, values };
+
+	print_grouped(program->options, print_config_option, &context, "", out);
 }
 
 /* ---- the sample ---- */
 static void print_note(const struct setting *option, const char *indent, FILE *out)
 {
-	char choices[200], bounds[80];
+	char choices[200], bounds[80], fallbacks[200] = "";
 
 	if (option->required)
 		(void)fprintf(out, "%s# Required.", indent);
+	else if (option->required_for != NULL)
+		(void)fprintf(out, "%s# Required for %s.", indent,
+			settings_choices(option->required_for, choices, sizeof choices));
 	else if (option->fallback == NULL || option->fallback[0] == '\0')
 		(void)fprintf(out, "%s# Default: empty.", indent);
-	else
+	else if (option->fallbacks == NULL)
 		(void)fprintf(out, "%s# Default: %s.", indent, option->fallback);
+	else
+		append_fallbacks(option->fallbacks, fallbacks, sizeof fallbacks);
+	if (fallbacks[0] != '\0')
+		(void)fprintf(out, "%s# Default: %s.", indent, fallbacks);
+	if (option->only != NULL)
+		(void)fprintf(out, " Only for %s.", settings_choices(option->only, choices, sizeof choices));
 	if (option->type == SETTING_ENUM && strchr(option->choices, '|') == NULL)
 		(void)fputs(" There is no other.", out);
 	else if (option->type == SETTING_ENUM)
@@ -319,7 +382,8 @@ static void print_sample_groups(const struct setting *option, const char *indent
 
 static void print_sample_option(const struct setting *option, const char *indent, const void *context, FILE *out)
 {
-	const char *comment = option->required && context == NULL ? "" : "#";
+	bool required = option->required || option->required_for != NULL;
+	const char *comment = required && context == NULL ? "" : "#";
 	const char *shown = option->example != NULL ? option->example : option->fallback;
 	char prose[32], start[32];
 

@@ -364,11 +364,15 @@ static int put_node(struct loader *loader, const struct target *target, const co
 	}
 }
 
-static int put_default(struct loader *loader, const struct target *target, void *to)
+/* value: of the option that this one depends on. */
+static int put_default(struct loader *loader, const struct target *target, const char *value, void *to)
 {
 	const struct setting *option = target->option;
+	bool other = option->only != NULL && !settings_is_choice(option->only, value);
+	char buf[64];
+	const char *fallback = settings_fallback(option, value, buf, sizeof buf);
 
-	if (option->required) {
+	if (!other && (option->required || (option->required_for != NULL && settings_is_choice(option->required_for, value)))) {
 		size_t group = settings_group_length(option->name);
 
 		(void)refuse_at(loader, target->place, "required option \"%s%s\" is missing", target->within,
@@ -381,17 +385,17 @@ static int put_default(struct loader *loader, const struct target *target, void 
 	}
 	if (option->type == SETTING_STRINGS || option->type == SETTING_GROUPS)
 		return 0;
-	if (option->fallback == NULL) {
+	if (fallback == NULL) {
 		if (option->type == SETTING_STRING || option->type == SETTING_ENUM)
 			*(const char **)to = "";
 		return 0;
 	}
 	/* An empty default means "not given", which no pattern need allow. */
-	if (option->fallback[0] == '\0') {
+	if (fallback[0] == '\0') {
 		*(const char **)to = "";
 		return 0;
 	}
-	if (put_string(loader, target, option->fallback, to) < 0)
+	if (put_string(loader, target, fallback, to) < 0)
 		return error_set(loader->err, ERROR_BUG, "option table: the default of \"%s\" is refused",
 			option->name);
 	return 0;
@@ -425,7 +429,7 @@ static int put_group(struct loader *loader, const struct target *target, const c
 		const config_setting_t *node = config_setting_get_member(group, member->name);
 		struct target inner = { member, within, place_of(loader, node != NULL ? node : group) };
 		int rc = node != NULL ? put_node(loader, &inner, node, to + member->offset) :
-					put_default(loader, &inner, to + member->offset);
+					put_default(loader, &inner, "", to + member->offset);
 
 		if (rc < 0)
 			return -1;
@@ -529,21 +533,37 @@ static const char *find_override(const struct loader *loader, const char *name)
 	return NULL;
 }
 
-static int fill_option(struct loader *loader, const struct setting *option, char *to)
+/* An option that the value of another one leaves no room for. */
+static int refuse_other(struct loader *loader, const struct target *target, const char *value)
+{
+	const struct setting *option = target->option;
+	char only[200];
+
+	(void)refuse_at(loader, target->place, "option \"%s\" is not for %s = \"%s\"", option->name, option->depends_on,
+		value);
+	return error_hint(loader->err, "leave it out: it is for %s only",
+		settings_choices(option->only, only, sizeof only));
+}
+
+static int fill_option(struct loader *loader, const struct setting *option, char *values)
 {
 	const char *override = find_override(loader, option->name);
 	const config_setting_t *node = config_lookup(&loader->config, option->name);
 	struct target target = { option, "", { "-o", 0 } };
+	const char *value = settings_depends_value(loader->program->options, option, values);
+	char *to = values + option->offset;
 
+	if (override == NULL && node != NULL)
+		target.place = place_of(loader, node);
+	if ((override != NULL || node != NULL) && !settings_applies(loader->program->options, option, values))
+		return refuse_other(loader, &target, value);
 	if (override != NULL)
 		return option->type == SETTING_STRINGS ? put_list_text(loader, &target, override, to) :
 							 put_string(loader, &target, override, to);
-	if (node != NULL) {
-		target.place = place_of(loader, node);
+	if (node != NULL)
 		return put_node(loader, &target, node, to);
-	}
 	target.place.file = loader->path;
-	return put_default(loader, &target, to);
+	return put_default(loader, &target, value, to);
 }
 
 static int fill_values(struct loader *loader, void *values)
@@ -553,7 +573,7 @@ static int fill_values(struct loader *loader, void *values)
 	if (copy == NULL)
 		return error_set(loader->err, ERROR_RETRY, "out of memory");
 	for (const struct setting *option = loader->program->options; option->name != NULL; option++) {
-		if (fill_option(loader, option, copy + option->offset) < 0) {
+		if (fill_option(loader, option, copy) < 0) {
 			free(copy);
 			return -1;
 		}

@@ -8,7 +8,7 @@
  * Sizes are strings with a unit: "16MiB" (B, KiB, MiB, GiB), or plain numbers of bytes.
  *
  * An unknown key is ERROR_CONFIG with file:line and the nearest known name; so are a wrong type, a value out of range,
- * a missing required option, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not
+ * a missing required option, one that another option's value leaves no room for, an integer that libconfig would truncate (over 2^31-1 without L), and ${env:X} that is not
  * set. Secrets never stand in an error; they print as "********".
  */
 #ifndef TAILRACE_SETTINGS_SETTINGS_H
@@ -56,6 +56,14 @@ struct setting {
 	const struct setting *members; /* SETTING_GROUPS: ended by a NULL name */
 	size_t member_size;
 	const char *pattern; /* SETTING_STRING: extended regular expression for the whole value, NULL: any */
+	/*
+	 * An enum that stands before it in the table ("database.type"), on whose value the next three depend. Not of a group's
+	 * members.
+	 */
+	const char *depends_on;
+	const char *only;         /* "a|b": with another value the option must not be given; NULL: with all */
+	const char *required_for; /* "a|b": required with these, else optional */
+	const char *fallbacks;    /* "a=5432|b=3306": the defaults with these values, instead of `fallback` */
 };
 
 struct settings_program {

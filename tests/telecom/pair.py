@@ -76,6 +76,11 @@ class Pair:
 
     def prepare(self):
         """Makes both roles, and for PostgreSQL the publication."""
+        self.prepare_source()
+        self.prepare_target()
+        return self
+
+    def prepare_source(self):
         if self.source.kind == "postgresql":
             self._prepare_postgres_source()
         else:
@@ -83,6 +88,8 @@ class Pair:
             self.at_source(f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {self.capture_user}@'%'")
             for table in self.tables:
                 self.at_source(f"GRANT SELECT ON {self.dbname}.{table} TO {self.capture_user}@'%'")
+
+    def prepare_target(self):
         if self.target.kind == "postgresql":
             self._prepare_postgres_target()
         else:
@@ -91,7 +98,6 @@ class Pair:
             for table in self.tables:
                 self.at_target("GRANT SELECT, INSERT, UPDATE, DELETE ON "
                                f"{self.dbname}.{self.renamed.get(table, table)} TO {self.apply_user}@'%'")
-        return self
 
     def _prepare_postgres_source(self):
         self.at_source(f"CREATE ROLE {self.capture_user} LOGIN REPLICATION PASSWORD '{CAPTURE_PASSWORD}'")
