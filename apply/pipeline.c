@@ -169,6 +169,13 @@ static bool sink_must_stop(void)
 }
 
 /* ---- steps 1 and 2 ---- */
+static const struct sink_ops *sink_of(const char *type)
+{
+	if (strcmp(type, "null") == 0)
+		return &sink_null;
+	return strcmp(type, "mysql") == 0 || strcmp(type, "mariadb") == 0 ? &sink_mysql : &sink_postgres;
+}
+
 /* What outlives a try; made by the first one that gets so far. */
 static int set_up(struct pipeline *line, struct error *err)
 {
@@ -180,7 +187,7 @@ static int set_up(struct pipeline *line, struct error *err)
 		(void)snprintf(line->group_id, sizeof line->group_id, "%s", settings->group_id);
 	else
 		(void)snprintf(line->group_id, sizeof line->group_id, "tailrace-%s", settings->name);
-	line->sink_ops = strcmp(settings->type, "null") == 0 ? &sink_null : &sink_postgres;
+	line->sink_ops = sink_of(settings->type);
 	if (registry == NULL) {
 		if (registry_open(&line->kafka, 1, true, &registry, err) < 0)
 			return -1;

@@ -171,6 +171,8 @@ void my_link_close(struct my_link *link)
 {
 	if (link->conn != NULL)
 		mysql_close(link->conn);
+	my_link_forget(link->orphan);
+	link->orphan = NULL;
 	link->conn = NULL;
 	link->broken = true;
 }
@@ -261,8 +263,10 @@ int my_link_prepare(struct my_link *link, const char *sql, size_t len, MYSQL_STM
 	status = mysql_stmt_prepare_start(&code, statement, sql, (unsigned long)len);
 	while (status != 0) {
 		status = my_link_wait(link, status, err);
-		if (status < 0)
-			return -1; /* the statement belongs to a call that will never end; the connection's end frees it */
+		if (status < 0) {
+			link->orphan = statement;
+			return -1;
+		}
 		status = mysql_stmt_prepare_cont(&code, statement, status);
 	}
 	if (code == 0) {

@@ -27,6 +27,7 @@ struct my_link {
 	bool bulk;             /* the server knows COM_STMT_BULK_EXECUTE */
 	unsigned long version; /* 101119, 90704 */
 	size_t packet_max;     /* the server's max_allowed_packet */
+	MYSQL_STMT *orphan;    /* of a call that was interrupted */
 };
 
 /* Takes the connection over, closes it. */
@@ -48,6 +49,7 @@ int my_link_ask(struct my_link *link, const char *sql, size_t len, MYSQL_RES **r
 /* 0; 1: the server does not take it; -1: broken. *ret_statement: my_link_forget(). */
 int my_link_prepare(
 	struct my_link *link, const char *sql, size_t len, MYSQL_STMT **ret_statement, struct error *err);
+/* While the link is open the server is told; after my_link_close() only memory is freed. NULL is allowed. */
 void my_link_forget(MYSQL_STMT *statement);
 
 /* The class of an error number of the server's or the library's. */

@@ -217,8 +217,7 @@ static int take_format(struct binlog_reader *reader, const unsigned char *event,
 
 /* ---- positions ---- */
 
-/* The position with these lower 32 bits that is nearest to where the reader is, a little behind it at most. */
-static uint64_t widen(uint64_t expected, uint32_t lower)
+uint64_t binlog_widen(uint64_t expected, uint32_t lower)
 {
 	uint64_t position = (expected & ~(uint64_t)UINT32_MAX) | lower;
 
@@ -244,7 +243,7 @@ static void place(struct binlog_reader *reader, size_t len)
 		reader->position += len;
 		return;
 	}
-	reader->end = widen(reader->position + len, header->next_position);
+	reader->end = binlog_widen(reader->position + len, header->next_position);
 	/* the server may have left events out, or have unpacked this one */
 	if (reader->end >= reader->position + len)
 		reader->start = reader->end - len;

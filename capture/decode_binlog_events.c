@@ -120,7 +120,7 @@ static int read_rotate(struct binlog_reader *reader, struct binlog_item *item, s
 static int read_heartbeat(struct binlog_reader *reader, struct binlog_item *item, struct error *err)
 {
 	struct cursor in = cursor_over(reader->body, reader->body_len);
-	uint64_t position = reader->header.next_position, number, len;
+	uint64_t position = binlog_widen(reader->position, reader->header.next_position), number, len;
 	const unsigned char *name = reader->body;
 	size_t name_len = reader->body_len;
 
@@ -148,6 +148,9 @@ static int read_heartbeat(struct binlog_reader *reader, struct binlog_item *item
 		return cut_off(reader, err);
 	if (binlog_file_name(name, name_len, reader->heartbeat_file) < 0)
 		return binlog_malformed(reader, err, "no file name of %zu bytes", name_len);
+	/* what the server has passed over for us counts too */
+	if (strcmp(reader->heartbeat_file, reader->file) == 0 && position > reader->position)
+		reader->position = position;
 	item->kind = BINLOG_HEARTBEAT;
 	item->rotate.file = reader->heartbeat_file;
 	item->rotate.offset = position;

@@ -136,6 +136,9 @@ int binlog_payload_next(struct binlog_reader *reader, struct error *err);
 void binlog_packed_trim(struct binlog_reader *reader);
 void binlog_packed_release(struct binlog_reader *reader);
 
+/* The position with these lower 32 bits that is nearest to what is expected, little before it at most. */
+uint64_t binlog_widen(uint64_t expected, uint32_t lower);
+
 void binlog_header_read(const unsigned char *bytes, struct binlog_header *ret);
 
 #endif

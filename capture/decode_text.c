@@ -473,6 +473,12 @@ static int scalar_value(const struct pg_text *forms, enum column_type type, cons
 	case COLUMN_INTERVAL:
 		return as_text(text, len, ret);
 	case COLUMN_UINT64: /* PostgreSQL has none */
+	case COLUMN_BITS:
+	case COLUMN_YEAR:
+	case COLUMN_SET:
+	case COLUMN_DURATION:
+	case COLUMN_GEOMETRY:
+	case COLUMN_VECTOR:
 	case COLUMN_ARRAY:
 		break;
 	}

@@ -20,7 +20,7 @@ static int check_tables(const char *option, const struct settings_list *list, st
 		if (dot != NULL && dot != list->items[i] && dot[1] != '\0')
 			continue;
 		error_set(err, ERROR_CONFIG, "\"%s\" in %s is not of the form SCHEMA.TABLE", list->items[i], option);
-		return error_hint(err, "for example public.customer or billing.*");
+		return error_hint(err, "for example public.customer or billing.* (MySQL and MariaDB: DATABASE.TABLE)");
 	}
 	return 0;
 }
@@ -53,11 +53,12 @@ int main(int argc, char **argv)
 		.run = pipeline_run,
 		.http = pipeline_http,
 	};
+	static const struct source_ops *const sources[] = { &source_postgres, &source_mysql, &source_mariadb, NULL };
 	static struct capture_settings settings;
 	static struct pipeline_context context;
 	int code;
 
-	pipeline_init(&context, &settings, &source_postgres);
+	pipeline_init(&context, &settings, sources);
 	code = agent_main(&program, &settings, &context, argc, argv);
 	pipeline_release(&context);
 	return code;

@@ -217,12 +217,15 @@ int resume_print(struct groups *groups, struct buf *out, struct error *err);
 int resume_parse(struct groups *groups, const struct endpoint *end, const char *text, struct error *err);
 
 /* ---- source_mysql_control.c: the connection for SQL ---- */
+enum control_question { CONTROL_IDLE, CONTROL_SIZES, CONTROL_EXECUTED };
+
 struct control {
 	const struct endpoint *end;
 	MYSQL *conn;
-	enum { CONTROL_IDLE, CONTROL_SIZES, CONTROL_EXECUTED } asked;
+	enum control_question asked;
 	int64_t next_us, limit_us;
 	bool warned;
+	bool lock_lost; /* another reader has it */
 	struct buf sizes;    /* "<file> <bytes>\n" for each, in order; empty: not known */
 	struct buf executed; /* the set of what the server has; empty: not known */
 	bool fresh_executed;

@@ -236,10 +236,15 @@ int feed_look(struct feed *feed, enum ahead_state *ret_state, struct error *err)
 {
 	struct ahead *ahead = feed->ahead;
 	struct packet packet;
+	unsigned number = 0;
+	const char *text = "";
 
 	while (ahead->state == AHEAD_WAIT) {
-		int got = queue_peek(stream_queue(feed->stream), &ahead->at, &packet);
+		int got = queue_peek(stream_queue(feed->stream), &ahead->at, &packet, &number, &text);
 
+		/* no row may have been given out of a group whose rest comes in the next try and undoes it */
+		if (got == -2)
+			return session_error_text(feed->end, number, text, "the stream broke", err);
 		if (got < 0)
 			ahead->state = AHEAD_LARGE;
 		else if (got == 0)

@@ -254,7 +254,7 @@ int queue_take(struct queue *queue, struct packet *ret_packet, unsigned *ret_num
 	return rc;
 }
 
-int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet)
+int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text)
 {
 	int rc = 1;
 
@@ -262,8 +262,12 @@ int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet)
 	if (*io_at < queue->next)
 		*io_at = queue->next;
 	if (!read_record(queue, io_at, ret_packet)) {
-		if (queue->blocked || queue->ended || queue->lent.bytes != NULL) {
+		if (queue->blocked || queue->lent.bytes != NULL) {
 			rc = -1;
+		} else if (queue->ended) {
+			*ret_number = queue->number;
+			*ret_text = queue->text;
+			rc = -2;
 		} else {
 			starve(queue);
 			rc = 0;

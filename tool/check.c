@@ -12,21 +12,40 @@
 #include "apply/map.h"
 #include "tool/tool.h"
 
-int tool_kind_of(const char *path, enum tool_kind *ret_kind, struct error *err)
+/* Does a line of the file match? */
+static bool has_line(FILE *file, const char *pattern)
 {
 	char line[4096];
-	regex_t slot;
+	bool found = false;
+	regex_t regex;
+
+	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	rewind(file);
+	while (!found && fgets(line, sizeof line, file) != NULL)
+		found = regexec(&regex, line, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return found;
+}
+
+/*
+ * Which agent's file is it? PostgreSQL's log needs a slot, which only a capture agent's file has. A file for MySQL or MariaDB may
+ * have nothing that the other kind would not take: then the agent's name or the file's says it.
+ */
+int tool_kind_of(const char *path, enum tool_kind *ret_kind, struct error *err)
+{
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 	FILE *file = fopen(path, "r");
+	bool capture;
 
 	if (file == NULL)
 		return error_set(err, ERROR_CONFIG, "could not open \"%s\": %s", path, strerror(errno));
-	*ret_kind = TOOL_APPLY;
-	if (regcomp(&slot, "^[[:space:]]*(slot|publication)_[a-z]*[[:space:]]*[=:]", REG_EXTENDED | REG_NOSUB) == 0) {
-		while (fgets(line, sizeof line, file) != NULL)
-			if (regexec(&slot, line, 0, NULL, 0) == 0)
-				*ret_kind = TOOL_CAPTURE;
-		regfree(&slot);
-	}
+	capture = has_line(file, "^[[:space:]]*(slot|publication)_[a-z]*[[:space:]]*[=:]");
+	if (!capture && has_line(file, "(^|[^a-z_])type[[:space:]]*[=:][[:space:]]*\"(mysql|mariadb)\""))
+		capture = has_line(file, "(^|[^a-z_])(server_id|partitions|replication_factor|semi_sync|state_directory|"
+					 "tombstones_on_delete|status_interval|queue_size|delivery|registry)[[:space:]]*[=:]") ||
+			has_line(file, "^[[:space:]]*name[[:space:]]*[=:].*capture") || strstr(name, "capture") != NULL;
+	*ret_kind = capture ? TOOL_CAPTURE : TOOL_APPLY;
 	(void)fclose(file);
 	return 0;
 }

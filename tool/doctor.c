@@ -17,6 +17,7 @@
 #include <sysexits.h>
 
 #include "tool/doctor.h"
+#include "tool/doctor_mysql.h"
 
 /* Longest line of a configuration file that is looked at for passwords. */
 #define LINE_BYTES ((size_t)65536)
@@ -186,13 +187,19 @@ static void examine(struct doctor *doctor)
 	look_at_file(doctor);
 	if (doctor->kind == TOOL_CAPTURE) {
 		/* The slot before the position record: the record is written first, so what is read in this order can only agree. */
-		doctor_source(doctor, &log);
+		if (doctor_is_mysql(doctor->capture->type))
+			doctor_mysql_source(doctor, &log);
+		else
+			doctor_source(doctor, &log);
 		kafka = doctor_kafka_open(doctor);
 		if (kafka != NULL)
 			doctor_kafka_compare(doctor, kafka, &log);
 	} else {
 		kafka = doctor_kafka_open(doctor);
-		doctor_target(doctor, kafka);
+		if (doctor_is_mysql(doctor->apply->type))
+			doctor_mysql_target(doctor, kafka);
+		else
+			doctor_target(doctor, kafka);
 	}
 	doctor_kafka_close(kafka);
 }

@@ -85,11 +85,15 @@ const char *doctor_bytes(int64_t bytes, char *buf, size_t size);
 /* ---- doctor_source.c ---- */
 /* What the source says about its log, for the comparison with Kafka. */
 struct doctor_log {
+	/* PostgreSQL */
 	bool slot_asked, slot_found;
 	uint64_t confirmed; /* the slot's, if found */
 	bool head_known;
 	uint64_t head;
 	char log[POSITION_LOG_MAX]; /* identity, "" if unknown */
+	/* MySQL, MariaDB */
+	bool kept_known;
+	int64_t kept_s; /* for how long the server keeps its log; 0: until somebody removes it */
 };
 void doctor_source(struct doctor *doctor, struct doctor_log *ret_log);
 

@@ -18,6 +18,7 @@
 
 #include "apply/map.h"
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/codec/codec.h"
 #include "lib/kafka/kafka.h"
 #include "lib/registry/registry.h"
@@ -203,7 +204,7 @@ static int visit_position(void *context, const struct kafka_message *message)
 static void read_position(struct doctor *doctor, struct doctor_kafka *kafka)
 {
 	struct visit visit = { .kafka = kafka, .err = ERROR_INIT };
-	char name[TOPIC_BYTES], lsn[20];
+	char name[TOPIC_BYTES], place[24];
 	int64_t low, high;
 
 	if (kafka->own[OWN_TRANSACTION] &&
@@ -217,7 +218,7 @@ static void read_position(struct doctor *doctor, struct doctor_kafka *kafka)
 		doctor_error(doctor, "position", &visit.err);
 	} else if (kafka->has_position) {
 		doctor_ok(doctor, "position", "kafka: the log of the source is durable up to %s",
-			position_lsn_format(kafka->position.confirmed, lsn, sizeof lsn));
+			position_commit_format(kafka->position.log, kafka->position.confirmed, place, sizeof place));
 	}
 }
 
@@ -230,8 +231,34 @@ const char *doctor_kafka_log(const struct doctor_kafka *kafka)
 
 static void gap(struct doctor *doctor)
 {
-	doctor_remedy(doctor, "what lies between cannot be read any more: restore what was there, or start anew with another topic_prefix and "
-		"slot_name in %s", doctor->path);
+	doctor_remedy(doctor, "what lies between cannot be read any more: restore what was there, or start anew with another topic_prefix%s in %s",
+		strcmp(doctor->capture->type, "postgresql") == 0 ? " and slot_name" : "", doctor->path);
+}
+
+/*
+ * MySQL, MariaDB: whether the server still has the log from the record's place on is the agent's to find out; what can be said is how old the record is, and
+ * how long the server keeps its log. The identity names the server where the numbering began, which may be gone by now.
+ */
+static void compare_binlog(struct doctor *doctor, const struct codec_position *position, const struct doctor_log *log)
+{
+	int64_t age_s = (clock_wall_us() - position->wall_us) / 1000000;
+	const char *type = doctor->capture->type;
+
+	if (strncmp(position->log, type, strlen(type)) != 0 || position->log[strlen(type)] != ':') {
+		doctor_fail(doctor, "continuity", "Kafka has the log %s, but the source is of type \"%s\"", position->log, type);
+		gap(doctor);
+	} else if (log->kept_known && log->kept_s > 0 && age_s >= log->kept_s) {
+		doctor_fail(doctor, "continuity", "Kafka has the log %s as it was %" PRId64 " s ago, and the server keeps its log for %" PRId64 " s only",
+			position->log, age_s, log->kept_s);
+		doctor_remedy(doctor, "start the agent: if the log is gone it says so, and then start anew with another topic_prefix in %s; keep the log longer "
+			"(binlog_expire_logs_seconds)", doctor->path);
+	} else if (log->kept_known && log->kept_s > 0 && age_s >= log->kept_s / 2) {
+		doctor_warn(doctor, "continuity", "Kafka has the log %s as it was %" PRId64 " s ago, and the server keeps its log for %" PRId64 " s only",
+			position->log, age_s, log->kept_s);
+		doctor_remedy(doctor, "start the agent, or keep the log longer: SET GLOBAL binlog_expire_logs_seconds = %" PRId64, log->kept_s * 4);
+	} else if (log->kept_known) {
+		doctor_ok(doctor, "continuity", "Kafka has the log %s as it was %" PRId64 " s ago", position->log, age_s < 0 ? 0 : age_s);
+	}
 }
 
 void doctor_kafka_compare(struct doctor *doctor, struct doctor_kafka *kafka, const struct doctor_log *log)
@@ -245,6 +272,10 @@ void doctor_kafka_compare(struct doctor *doctor, struct doctor_kafka *kafka, con
 			doctor_fail(doctor, "continuity", "there are transactions of prefix \"%s\" in Kafka, but no position record", kafka->prefix);
 			gap(doctor);
 		}
+		return;
+	}
+	if (strcmp(doctor->capture->type, "postgresql") != 0) {
+		compare_binlog(doctor, position, log);
 		return;
 	}
 	(void)position_lsn_format(position->confirmed, have, sizeof have);

@@ -182,10 +182,33 @@ static void check_grants(struct examination *at, const PGresult *about, const ch
 	buf_release(&name);
 }
 
-/* The source's own type; an enum, which the target may not have, as text. */
-static void put_type(struct buf *sql, const struct column *column)
+/* What takes a column of MySQL's or MariaDB's: docs/types.md. */
+static void put_type_for_mysql(struct buf *sql, const struct column *column)
 {
-	if (column->type == COLUMN_ENUM || column->source_type == NULL || column->source_type[0] == '\0')
+	static const char *const names[] = { [COLUMN_BOOL] = "boolean", [COLUMN_INT16] = "smallint", [COLUMN_INT32] = "integer",
+		[COLUMN_INT64] = "bigint", [COLUMN_UINT64] = "numeric(20)", [COLUMN_FLOAT32] = "real", [COLUMN_FLOAT64] = "double precision",
+		[COLUMN_BYTES] = "bytea", [COLUMN_JSON] = "json", [COLUMN_UUID] = "uuid", [COLUMN_DATE] = "date", [COLUMN_TIMESTAMP] = "timestamp",
+		[COLUMN_TIMESTAMPTZ] = "timestamptz", [COLUMN_YEAR] = "smallint", [COLUMN_SET] = "text[]", [COLUMN_DURATION] = "interval",
+		[COLUMN_GEOMETRY] = "bytea", [COLUMN_VECTOR] = "real[]" };
+
+	if (column->type == COLUMN_DECIMAL)
+		buf_printf(sql, "numeric(%d,%d)", column->precision, column->scale);
+	else if (column->type == COLUMN_BITS)
+		buf_printf(sql, "bit(%d)", column->precision);
+	else if ((size_t)column->type < sizeof names / sizeof names[0] && names[column->type] != NULL)
+		buf_append_str(sql, names[column->type]);
+	else
+		buf_append_str(sql, "text");
+}
+
+/* The source's own type; an enum, which the target may not have, as text. */
+static void put_type(const struct examination *at, struct buf *sql, const struct column *column)
+{
+	const char *log = at->kafka != NULL ? doctor_kafka_log(at->kafka) : "";
+
+	if (strncmp(log, "mysql:", 6) == 0 || strncmp(log, "mariadb:", 8) == 0)
+		put_type_for_mysql(sql, column);
+	else if (column->type == COLUMN_ENUM || column->source_type == NULL || column->source_type[0] == '\0')
 		buf_append_str(sql, "text");
 	else if (column->type == COLUMN_ARRAY && column->element_type == COLUMN_ENUM)
 		buf_append_str(sql, "text[]");
@@ -194,7 +217,7 @@ static void put_type(struct buf *sql, const struct column *column)
 }
 
 /* A statement that makes what is missing, from the shape of the newest event. */
-static void create_table(const struct sink_mapping *mapping, struct buf *sql)
+static void create_table(const struct examination *at, const struct sink_mapping *mapping, struct buf *sql)
 {
 	buf_append_str(sql, "CREATE TABLE ");
 	doctor_table_name(sql, mapping->target_schema, mapping->target_table);
@@ -204,7 +227,7 @@ static void create_table(const struct sink_mapping *mapping, struct buf *sql)
 		buf_append_str(sql, i == 0 ? " (" : ", ");
 		doctor_name(sql, mapping->columns[i].target);
 		buf_append_byte(sql, ' ');
-		put_type(sql, column);
+		put_type(at, sql, column);
 	}
 	for (size_t k = 0; k < mapping->table->key_count; k++) {
 		buf_append_str(sql, k == 0 ? ", PRIMARY KEY (" : ", ");
@@ -227,7 +250,7 @@ static void report_missing_table(struct examination *at, const char *source, con
 		return;
 	}
 	buf_init(&sql, SQL_MAX);
-	create_table(mapping, &sql);
+	create_table(at, mapping, &sql);
 	doctor_remedy(at->doctor, "%s", buf_cstr(&sql));
 	buf_release(&sql);
 }
@@ -288,7 +311,7 @@ static size_t report_missing_columns(struct examination *at, const struct sink_m
 		buf_append_str(&sql, " ADD COLUMN ");
 		doctor_name(&sql, mapping->columns[i].target);
 		buf_append_byte(&sql, ' ');
-		put_type(&sql, column);
+		put_type(at, &sql, column);
 		doctor_fail(at->doctor, "columns", "target: table %s.%s has no column %s, where %s of %s.%s goes", mapping->target_schema,
 			mapping->target_table, mapping->columns[i].target, column->name, mapping->table->schema, mapping->table->name);
 		doctor_remedy(at->doctor, "%s; or name it in column_exclude_list or column_rename of %s", buf_cstr(&sql), at->doctor->path);

@@ -84,10 +84,12 @@ static void print_row(const json_t *status)
 	const json_t *memory = json_object_get(status, "memory"), *late = json_object_get(status, "latency_ms");
 	const char *commit = json_string_value(json_object_get(json_object_get(status, "position"), "commit"));
 	const json_t *error = json_object_get(status, "error");
+	const char *position = commit != NULL && commit[0] != '\0' ? commit : "-";
 
-	(void)printf("%-20s %-8s %-10s %-5s %-14s", json_string_value(json_object_get(status, "name")),
+	/* behind the first word may stand GTIDs, of any length */
+	(void)printf("%-20s %-8s %-10s %-5s %-14.*s", json_string_value(json_object_get(status, "name")),
 		json_string_value(json_object_get(status, "kind")), json_string_value(json_object_get(status, "state")),
-		json_is_true(json_object_get(status, "ready")) ? "yes" : "no", commit != NULL && commit[0] != '\0' ? commit : "-");
+		json_is_true(json_object_get(status, "ready")) ? "yes" : "no", (int)strcspn(position, " "), position);
 	print_bytes(json_object_get(lag, "bytes"));
 	print_number(json_object_get(lag, "transactions"), 8, 0);
 	print_number(json_object_get(lag, "seconds"), 8, 2);

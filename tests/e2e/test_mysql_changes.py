@@ -285,7 +285,7 @@ def test_statements_that_nobody_needs_to_understand(make_pair, kind):
         at("CREATE VIEW seen AS SELECT * FROM c", "CREATE PROCEDURE p() BEGIN INSERT INTO c VALUES (2, 'by; procedure'); END",
            "CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW SET NEW.v = concat(NEW.v, '!')", "CALL p()",
            "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1" if kind == "mariadb" else "ANALYZE TABLE c",
-           "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DO DELETE FROM c", "CREATE USER IF NOT EXISTS nobody@localhost",
+           "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO DELETE FROM c", "CREATE USER IF NOT EXISTS nobody@localhost",
            "GRANT SELECT ON *.* TO nobody@localhost", "CREATE INDEX i ON c (v)", "OPTIMIZE TABLE c", "ANALYZE TABLE c",
            "/*!40000 ALTER TABLE c DISABLE KEYS */", "-- a comment\nALTER TABLE c COMMENT 'what; a `table`'",
            "CREATE TABLE other (id int)", "INSERT INTO other VALUES (1)", "DROP TABLE other", "DROP VIEW seen",
@@ -341,7 +341,7 @@ def test_a_large_row(make_pair, kind):
     pair.start()
     pair.at_source("INSERT INTO c VALUES (1, UNHEX(REPEAT('00ff27', 6600000)), 1)")
     pair.at_source("UPDATE c SET n = 2")
-    pair.equal("c", columns="id, MD5(b), LENGTH(b), n")
+    pair.equal("c", columns="id, SHA2(b, 256), LENGTH(b), n")
 
 
 def test_encrypted_log(make_pair, tmp_path_factory):

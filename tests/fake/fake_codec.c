@@ -144,8 +144,9 @@ int encoder_position(struct encoder *encoder, const struct codec_position *pos, 
 	struct error *err)
 {
 	buf_append_str(key, encoder->prefix);
-	buf_printf(value, "P %s %s %" PRIu64 " %" PRIu64 " %" PRIu64, pos->log,
-		pos->transaction_id[0] != '\0' ? pos->transaction_id : "-", pos->commit, pos->confirmed, pos->epoch);
+	buf_printf(value, "P %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s", pos->log,
+		pos->transaction_id[0] != '\0' ? pos->transaction_id : "-", pos->commit, pos->confirmed, pos->epoch,
+		pos->resume != NULL && pos->resume[0] != '\0' ? pos->resume : "-");
 	return 0;
 }
 
@@ -172,7 +173,7 @@ int decoder_event(struct decoder *decoder, const void *key, size_t key_len, cons
 	char id[TRANSACTION_ID_MAX], op;
 
 	memset(ret_event, 0, sizeof *ret_event);
-	if (sscanf(value, "E %95s %" SCNu64 " %" SCNu64 " %c", id, &ret_event->change.index,
+	if (sscanf(value, "E %159s %" SCNu64 " %" SCNu64 " %c", id, &ret_event->change.index,
 		    &ret_event->change.table_index, &op) != 4)
 		return error_set(err, ERROR_DATA, "no event: %s", (const char *)value);
 	ret_event->change.op = (enum change_op)op;
@@ -188,7 +189,7 @@ int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, s
 	const char *log = strstr(value, " log="), *epoch = strstr(value, " epoch=");
 
 	memset(ret_mark, 0, sizeof *ret_mark);
-	if (sscanf(value, "%c %95s", &what, id) != 2 || (what != 'B' && what != 'F'))
+	if (sscanf(value, "%c %159s", &what, id) != 2 || (what != 'B' && what != 'F'))
 		return error_set(err, ERROR_DATA, "no mark: %s", (const char *)value);
 	ret_mark->end = what == 'F';
 	ret_mark->id = arena_strndup(arena, id, strlen(id));
@@ -204,12 +205,15 @@ int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, s
 int decoder_position(struct decoder *decoder, const void *value, size_t value_len, struct arena *arena,
 	struct codec_position *ret_position, struct error *err)
 {
+	char resume[64];
+
 	memset(ret_position, 0, sizeof *ret_position);
-	if (sscanf(value, "P %159s %95s %" SCNu64 " %" SCNu64 " %" SCNu64, ret_position->log,
-		ret_position->transaction_id,
-		    &ret_position->commit, &ret_position->confirmed, &ret_position->epoch) != 5)
+	if (sscanf(value, "P %159s %159s %" SCNu64 " %" SCNu64 " %" SCNu64 " %63s", ret_position->log,
+		    ret_position->transaction_id, &ret_position->commit, &ret_position->confirmed, &ret_position->epoch,
+		    resume) != 6)
 		return error_set(err, ERROR_DATA, "no position: %s", (const char *)value);
 	if (strcmp(ret_position->transaction_id, "-") == 0)
 		ret_position->transaction_id[0] = '\0';
+	ret_position->resume = strcmp(resume, "-") == 0 ? "" : arena_strndup(arena, resume, strlen(resume));
 	return 0;
 }

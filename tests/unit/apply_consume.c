@@ -285,8 +285,8 @@ static int set_up(void **state)
 	tails = 0;
 	shapes[0] = '\0';
 	excluded = NULL;
-	options = (struct consume_options){ .kafka = &kafka, .prefix = "crm", .topics = consume_topics_new(),
-		.selected = is_selected, .shape = note_shape };
+	options = (struct consume_options){ .kafka = &kafka, .prefix = "crm", .log = "postgresql:1:1:db",
+		.topics = consume_topics_new(), .selected = is_selected, .shape = note_shape };
 	add_record(add_topic("crm.transaction", 1), 0, "E");
 	add_record(add_topic("crm.heartbeat", 1), 0, "H");
 	add_topic("crm.position", 1);

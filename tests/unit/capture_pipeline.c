@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "capture/pipeline.h"
+#include "capture/resume.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/net.h"
@@ -83,6 +84,7 @@ static struct {
 	uint64_t confirmed_most;
 	bool slot;
 	bool old_state; /* the log was set back */
+	bool numbered;  /* it has no slot: Kafka's record alone says where to read on */
 } script;
 
 static struct item *add_item(enum source_item_kind kind)
@@ -154,7 +156,15 @@ struct source {
 	struct transaction txn;
 	struct value before[2], after[2];
 	unsigned idle;
+	uint64_t resumed;
 };
+
+static uint64_t script_head(const struct source *src)
+{
+	if (script.numbered)
+		return UINT64_MAX;
+	return script.old_state ? 1001 : script.head;
+}
 
 static int script_open(const struct source_options *options, bool may_create, struct source **ret_source,
 	struct source_identity *ret_identity, struct error *err)
@@ -162,18 +172,26 @@ static int script_open(const struct source_options *options, bool may_create, st
 	if (fake_step(err))
 		return -1;
 	memset(ret_identity, 0, sizeof *ret_identity);
-	if (!script.slot) {
+	if (script.numbered) {
+		char place[64];
+
+		/* the number and its place came from one record, unless there is none */
+		(void)snprintf(place, sizeof place, "place-of-%" PRIu64, options->confirmed);
+		assert_string_equal(options->resume, options->confirmed == 0 ? "" : place);
+		assert_true(options->confirmed == 0 || options->expected_log[0] != '\0');
+		script.confirmed = options->confirmed == 0 ? 1000 : options->confirmed;
+	} else if (!script.slot) {
 		if (!may_create)
 			return error_set(err, ERROR_GAP, "the slot does not exist");
 		ret_identity->slot_created = true;
 		script.confirmed = 1000;
 		script.slot = true;
 	}
-	(void)snprintf(ret_identity->log, sizeof ret_identity->log, "test:1:db");
+	(void)snprintf(ret_identity->log, sizeof ret_identity->log, script.numbered ? "mysql:1:1" : "test:1:db");
 	ret_identity->confirmed = script.confirmed;
-	ret_identity->head = script.old_state ? 1001 : script.head;
 	*ret_source = calloc(1, sizeof **ret_source);
 	assert_non_null(*ret_source);
+	ret_identity->head = script_head(*ret_source);
 	return 0;
 }
 
@@ -268,11 +286,6 @@ static int script_confirm(struct source *src, uint64_t lsn, struct error *err)
 	return 0;
 }
 
-static uint64_t script_head(const struct source *src)
-{
-	return script.old_state ? 1001 : script.head;
-}
-
 static void script_close(struct source *src)
 {
 	free(src);
@@ -284,8 +297,46 @@ static int script_tables(struct source *src, source_table_visit *visit, void *co
 	return visit(context, "public", "b", err) < 0 || visit(context, "public", "idle", err) < 0 ? -1 : 0;
 }
 
-static const struct source_ops script_source = { "test", script_open, script_start, script_tables, script_next,
-	script_tend, script_poll_fds, script_confirm, script_head, script_close };
+static int64_t script_lag_bytes(const struct source *src, uint64_t confirmed)
+{
+	if (script_head(src) == UINT64_MAX)
+		return -1;
+	return script_head(src) > confirmed ? (int64_t)(script_head(src) - confirmed) : 0;
+}
+
+/* A source whose log is numbered ties its place to the number; that of the others is the number. */
+static int script_resume(struct source *src, uint64_t upto, struct buf *out, struct error *err)
+{
+	if (fake_step(err))
+		return -1;
+	assert_true(upto >= src->resumed);
+	src->resumed = upto;
+	if (script.numbered)
+		buf_printf(out, "place-of-%" PRIu64, upto);
+	return 0;
+}
+
+static const char *script_describe(const struct source *src, uint64_t upto, char *buf, size_t size)
+{
+	(void)snprintf(buf, size, "@%" PRIu64, upto);
+	return buf;
+}
+
+static const struct source_ops script_source = {
+	.connector = "test",
+	.open = script_open,
+	.start = script_start,
+	.tables = script_tables,
+	.next = script_next,
+	.tend = script_tend,
+	.poll_fds = script_poll_fds,
+	.confirm = script_confirm,
+	.head = script_head,
+	.lag_bytes = script_lag_bytes,
+	.resume = script_resume,
+	.describe = script_describe,
+	.close = script_close,
+};
 
 /* ---- the promise behind confirm(): the position record is durable, and so is every END before it ---- */
 
@@ -313,6 +364,7 @@ static bool durable_up_to(uint64_t lsn)
 
 static struct capture_settings settings = {
 	.name = "test",
+	.type = "test",
 	.topic_prefix = "t",
 	.bootstrap_servers = "memory",
 	.dbname = "db",
@@ -328,10 +380,11 @@ static struct capture_settings settings = {
 
 static int run_once(struct error *err)
 {
+	static const struct source_ops *const sources[] = { &script_source, NULL };
 	static struct pipeline_context context;
 	int result;
 
-	pipeline_init(&context, &settings, &script_source);
+	pipeline_init(&context, &settings, sources);
 	fake_agent_want(AGENT_WANT_RUN);
 	result = pipeline_run(&context, err);
 	pipeline_release(&context);
@@ -405,12 +458,16 @@ static char *sorted(char *text)
 	return buf_take(&out);
 }
 
+/* Of the scripts that are made from now on. */
+static bool numbered;
+
 static char *uninterrupted(uint64_t seed, unsigned transactions)
 {
 	struct error err = ERROR_INIT;
 
 	fake_kafka_reset();
 	make_script(seed, transactions);
+	script.numbered = numbered;
 	assert_int_equal(run_once(&err), 0);
 	return sorted(contents());
 }
@@ -484,6 +541,7 @@ static void interrupted(uint64_t seed, unsigned transactions, uint64_t steps, ui
 
 	fake_kafka_reset();
 	make_script(seed, transactions);
+	script.numbered = numbered;
 	fake_kafka_seed(seed * 1000003 + steps);
 	fake_kafka_trouble(5, 60);
 	for (unsigned hit = 0; hit < 3; hit++) {
@@ -504,7 +562,7 @@ static void interrupted(uint64_t seed, unsigned transactions, uint64_t steps, ui
 	free(have);
 }
 
-static void every_end_of_the_world_leaves_the_same_topics(void **state)
+static void end_the_world(void)
 {
 	const char *seeds = getenv("TAILRACE_TEST_SEEDS");
 	uint64_t last = seeds != NULL ? strtoull(seeds, NULL, 10) : 12, runs = 0;
@@ -523,6 +581,19 @@ static void every_end_of_the_world_leaves_the_same_topics(void **state)
 		free(want);
 	}
 	print_message("# %" PRIu64 " scripts, %" PRIu64 " ends of the world\n", last, runs);
+}
+
+static void every_end_of_the_world_leaves_the_same_topics(void **state)
+{
+	end_the_world();
+}
+
+/* The source has no slot and cannot tell where its log ends: as MySQL's. */
+static void every_end_of_the_world_with_a_numbered_log(void **state)
+{
+	numbered = true;
+	end_the_world();
+	numbered = false;
 }
 
 static void a_full_queue_and_late_reports_change_nothing(void **state)
@@ -573,6 +644,56 @@ static void a_slot_that_went_or_moved_is_a_gap(void **state)
 	free(uninterrupted(7, 10));
 	script.old_state = true;
 	stops_as_gap("the log ends at");
+}
+
+/* What is said of a log that is counted has plain numbers and no slot. */
+static void a_numbered_log_is_spelled_in_numbers(void **state)
+{
+	struct resume_point point = { .has_position = true, .position = { .log = "mysql:1:1", .confirmed = 20, .resume = "x" },
+		.begin_commit = 30, .begin_id = "0-1-7:30" };
+	struct resume_log log = { "mysql:1:1", "", 21, UINT64_MAX };
+	struct produce_known known;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(resume_compare(&point, &log, &known, &err), -1);
+	assert_int_equal(err.class, ERROR_GAP);
+	assert_string_equal(err.text, "the server gives its log from transaction 21 on, but Kafka has it only up to 20");
+	log.confirmed = 20;
+	assert_int_equal(resume_compare(&point, &log, &known, &err), 0);
+	assert_true(known.durable == 20 && known.head == UINT64_MAX && known.begin_commit == 30 && known.begin_in_log);
+	log.head = 29;
+	assert_int_equal(resume_compare(&point, &log, &known, &err), -1);
+	assert_string_equal(err.text, "the log ends at 29, but Kafka has it up to 31");
+}
+
+static void what_is_shown_is_in_the_sources_words(void **state)
+{
+	numbered = true;
+	settings.slot_name = "";
+	free(uninterrupted(7, 10));
+	assert_string_equal(fake_agent_figures()->position_log, "mysql:1:1");
+	assert_int_equal(fake_agent_figures()->position_commit[0], '@');
+	assert_int_equal(fake_agent_figures()->lag_bytes, -1);
+	settings.slot_name = "slot";
+	numbered = false;
+}
+
+/* A source that was opened with a number and its place must not go on from a newer number. */
+static void a_position_that_moved_meanwhile_is_noticed(void **state)
+{
+	struct resume_point before = { .has_position = true, .position = { .confirmed = 20, .epoch = 3, .resume = "x" } };
+	struct resume_point after = before, none = { .position.resume = "" };
+
+	assert_false(resume_moved(&none, &none));
+	assert_false(resume_moved(&before, &after));
+	assert_true(resume_moved(&none, &after));
+	after.position.epoch = 4;
+	assert_true(resume_moved(&before, &after));
+	after.position.epoch = 3;
+	after.position.confirmed = 21;
+	assert_true(resume_moved(&before, &after));
+	after.position.resume = ""; /* the number says all */
+	assert_false(resume_moved(&before, &after));
 }
 
 static void another_transaction_in_the_place_of_the_last_is_a_gap(void **state)
@@ -659,9 +780,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reference_has_what_the_script_says),
 		cmocka_unit_test(every_end_of_the_world_leaves_the_same_topics),
+		cmocka_unit_test(every_end_of_the_world_with_a_numbered_log),
 		cmocka_unit_test(a_full_queue_and_late_reports_change_nothing),
 		cmocka_unit_test(everything_is_confirmed_after_a_plain_stop),
 		cmocka_unit_test(a_slot_that_went_or_moved_is_a_gap),
+		cmocka_unit_test(a_numbered_log_is_spelled_in_numbers),
+		cmocka_unit_test(what_is_shown_is_in_the_sources_words),
+		cmocka_unit_test(a_position_that_moved_meanwhile_is_noticed),
 		cmocka_unit_test(another_transaction_in_the_place_of_the_last_is_a_gap),
 		cmocka_unit_test(another_history_of_the_same_name_is_a_gap),
 		cmocka_unit_test(old_records_that_come_late_are_no_gap),

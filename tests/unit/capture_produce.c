@@ -128,7 +128,7 @@ static void no_report(void *context, uint64_t token, const struct error *err)
 static void scene_make(struct scene *scene, const struct produce_known *known)
 {
 	static const struct encoder_source source = { "test", "t", "db", "test:1:db", 1 };
-	struct produce_config config = { .prefix = "t", .partitions = 1, .replication_factor = 1, .tombstones = true,
+	struct produce_config config = { .prefix = "t", .log = "postgresql:1:1:db", .partitions = 1, .replication_factor = 1, .tombstones = true,
 		.row_max = 1000, .known = *known, .tail = scene_tail };
 
 	fake_kafka_reset();

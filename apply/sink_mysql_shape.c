@@ -1,0 +1,506 @@
+/*
+ * sink_mysql_shape.c: check of a target table.
+ *
+ * 1. The table: there, a table and not a view, of an engine with transactions: else neither a rollback nor the position would mean anything.
+ * 2. Each mapped column: there, not generated, of a type that holds the source's (sink_mysql_types.h).
+ * 3. No other column that an insert would have to fill.
+ * 4. A unique index over exactly the source's key, so that an update or delete meets one row at most.
+ */
+#include "apply/sink_mysql_shape.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/sink_mysql_types.h"
+
+enum { T_KIND, T_ENGINE, T_TRANSACTIONS };
+enum {
+	C_NAME,
+	C_DATA_TYPE,
+	C_DECLARED,
+	C_NULLABLE,
+	C_HAS_DEFAULT,
+	C_EXTRA,
+	C_CHARS,
+	C_BYTES,
+	C_PRECISION,
+	C_SCALE,
+	C_FRACTION,
+	C_GENERATED,
+	C_JSON
+};
+enum { I_NAME, I_COLUMN, I_PART };
+enum { F_COLUMN, F_DELETE, F_UPDATE, F_SCHEMA, F_TABLE };
+
+/* ---- questions ---- */
+
+static void put_where(const struct sink_mapping *mapping, const char *alias, struct buf *sql)
+{
+	buf_printf(sql, " WHERE %s.table_schema=", alias);
+	my_quote(sql, mapping->target_schema, strlen(mapping->target_schema));
+	buf_printf(sql, " AND %s.table_name=", alias);
+	my_quote(sql, mapping->target_table, strlen(mapping->target_table));
+}
+
+static int ask(struct my_link *link, struct buf *sql, MYSQL_RES **ret, struct error *err)
+{
+	if (buf_check(sql, "a query", err) < 0)
+		return -1;
+	return my_link_ask(link, sql->data, sql->len, ret, err);
+}
+
+static int ask_table(
+	struct my_link *link, const struct sink_mapping *mapping, struct buf *sql, MYSQL_RES **ret, struct error *err)
+{
+	buf_reset(sql);
+	buf_append_str(sql, "SELECT t.table_type, COALESCE(t.engine, ''), COALESCE(e.transactions, '')"
+			    " FROM information_schema.tables t"
+			    " LEFT JOIN information_schema.engines e ON e.engine=t.engine");
+	put_where(mapping, "t", sql);
+	return ask(link, sql, ret, err);
+}
+
+static int ask_columns(
+	struct my_link *link, const struct sink_mapping *mapping, struct buf *sql, MYSQL_RES **ret, struct error *err)
+{
+	buf_reset(sql);
+	buf_append_str(sql,
+		"SELECT c.column_name, LOWER(c.data_type), c.column_type, c.is_nullable, c.column_default IS NOT NULL,"
+		" LOWER(c.extra), c.character_maximum_length, c.character_octet_length, c.numeric_precision,"
+		" c.numeric_scale, c.datetime_precision, COALESCE(c.generation_expression, '') <> '',");
+	/* Of MySQL the table's name is not in check_constraints, and its JSON is a type of its own. */
+	buf_append_str(sql, link->mariadb ?
+			" EXISTS (SELECT 1 FROM information_schema.check_constraints k WHERE k.constraint_schema=c.table_schema"
+			" AND k.table_name=c.table_name AND k.check_clause=CONCAT('json_valid(`',c.column_name,'`)'))" :
+			" 0");
+	buf_append_str(sql, " FROM information_schema.columns c");
+	put_where(mapping, "c", sql);
+	buf_append_str(sql, " ORDER BY c.ordinal_position");
+	return ask(link, sql, ret, err);
+}
+
+static int ask_indexes(
+	struct my_link *link, const struct sink_mapping *mapping, struct buf *sql, MYSQL_RES **ret, struct error *err)
+{
+	buf_reset(sql);
+	buf_append_str(sql, "SELECT s.index_name, COALESCE(s.column_name, ''), s.sub_part IS NOT NULL"
+			    " FROM information_schema.statistics s");
+	put_where(mapping, "s", sql);
+	buf_append_str(sql, " AND s.non_unique=0 ORDER BY s.index_name, s.seq_in_index");
+	return ask(link, sql, ret, err);
+}
+
+static int ask_foreign_keys(
+	struct my_link *link, const struct sink_mapping *mapping, struct buf *sql, MYSQL_RES **ret, struct error *err)
+{
+	buf_reset(sql);
+	buf_append_str(sql, "SELECT u.column_name, r.delete_rule, r.update_rule, u.referenced_table_schema,"
+			    " u.referenced_table_name FROM information_schema.key_column_usage u"
+			    " JOIN information_schema.referential_constraints r"
+			    " ON r.constraint_schema=u.constraint_schema AND r.constraint_name=u.constraint_name"
+			    " AND r.table_name=u.table_name");
+	put_where(mapping, "u", sql);
+	buf_append_str(sql, " AND u.referenced_table_name IS NOT NULL AND r.constraint_schema=");
+	my_quote(sql, mapping->target_schema, strlen(mapping->target_schema));
+	buf_append_str(sql, " AND r.table_name=");
+	my_quote(sql, mapping->target_table, strlen(mapping->target_table));
+	return ask(link, sql, ret, err);
+}
+
+/* ---- the check ---- */
+
+static int check_table(
+	const struct my_shape *shape, const struct sink_mapping *mapping, MYSQL_RES *answer, struct error *err)
+{
+	MYSQL_ROW row = mysql_fetch_row(answer);
+
+	if (row == NULL) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s is missing", shape->name);
+		return error_hint(err, "create it, grant the user SELECT, INSERT, UPDATE and DELETE on it, or map %s.%s to another table in `tables`",
+			mapping->table->schema, mapping->table->name);
+	}
+	if (strcmp(row[T_KIND], "BASE TABLE") != 0 && strcmp(row[T_KIND], "SYSTEM VERSIONED") != 0)
+		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
+	if (strcmp(row[T_TRANSACTIONS], "YES") != 0) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s is of engine %s, which has no transactions", shape->name,
+			row[T_ENGINE]);
+		return error_hint(err, "ALTER TABLE ... ENGINE=InnoDB");
+	}
+	if (mapping->column_count == 0 || mapping->column_count > MY_COLUMNS_MAX)
+		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count,
+			shape->name);
+	return 0;
+}
+
+static MYSQL_ROW find_row(MYSQL_RES *answer, const char *name)
+{
+	MYSQL_ROW row;
+
+	mysql_data_seek(answer, 0);
+	while ((row = mysql_fetch_row(answer)) != NULL)
+		if (strcmp(row[C_NAME], name) == 0)
+			return row;
+	return NULL;
+}
+
+static uint64_t number(const char *text)
+{
+	return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+static int check_type(const struct my_shape *shape, struct my_column *column, MYSQL_ROW row, struct error *err)
+{
+	const struct column *source = column->source;
+	struct my_type type = { .name = row[C_DATA_TYPE],
+		.declared = row[C_DECLARED],
+		.chars = number(row[C_CHARS]),
+		.bytes = number(row[C_BYTES]),
+		.precision = (int)number(row[C_PRECISION]),
+		.scale = (int)number(row[C_SCALE]),
+		.fraction = (int)number(row[C_FRACTION]),
+		.json = row[C_JSON][0] == '1' };
+	const char *label;
+	struct buf wanted;
+
+	if (!my_type_holds(source, &type, &column->format)) {
+		buf_init(&wanted, 256);
+		my_type_wanted(source, &wanted);
+		(void)error_set(err, ERROR_CONFIG,
+			"column %s of target table %s is %s, which does not hold every value of the source's %s",
+			column->name, shape->name, type.declared,
+			source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type :
+											column_type_name(source->type));
+		(void)error_hint(err, "let the target's column be %s, or leave it out", buf_cstr(&wanted));
+		buf_release(&wanted);
+		return -1;
+	}
+	label = my_missing_label(source, &type);
+	if (label == NULL)
+		return 0;
+	(void)error_set(err, ERROR_CONFIG, "the %s of column %s of target table %s has no label \"%s\"", type.name,
+		column->name, shape->name, label);
+	return error_hint(err, "ALTER TABLE ... MODIFY the column with all labels of the source");
+}
+
+static char *quoted(const char *name)
+{
+	struct buf buf;
+
+	buf_init(&buf, 4096);
+	my_identifier(&buf, name);
+	return buf_take(&buf);
+}
+
+static int check_column(struct my_shape *shape, const struct sink_mapping *mapping, size_t i, MYSQL_RES *answer,
+	struct error *err)
+{
+	const struct sink_column *from = &mapping->columns[i];
+	struct my_column *column = &shape->columns[i];
+	MYSQL_ROW row = find_row(answer, from->target);
+
+	column->source = &mapping->table->columns[from->source];
+	column->index = from->source;
+	column->name = strdup(from->target);
+	column->quoted = quoted(from->target);
+	column->declared = strdup(row != NULL ? row[C_DECLARED] : "");
+	if (column->name == NULL || column->quoted == NULL || column->declared == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	if (row == NULL) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s has no column \"%s\"", shape->name, from->target);
+		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
+	}
+	if (row[C_GENERATED][0] == '1') {
+		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written",
+			from->target, shape->name);
+		return error_hint(err, "leave the column out: the target computes it");
+	}
+	column->format.declared = column->declared;
+	column->format.not_null = strcmp(row[C_NULLABLE], "NO") == 0;
+	column->on_update = strstr(row[C_EXTRA], "on update") != NULL;
+	for (size_t k = 0; k < mapping->table->key_count; k++)
+		if (mapping->table->key[k] == from->source)
+			column->key = true;
+	return check_type(shape, column, row, err);
+}
+
+/* A column that no mapping fills must be able to fill itself. */
+static int check_others(const struct my_shape *shape, MYSQL_RES *answer, struct error *err)
+{
+	MYSQL_ROW row;
+
+	mysql_data_seek(answer, 0);
+	while ((row = mysql_fetch_row(answer)) != NULL) {
+		bool fills_itself = strcmp(row[C_NULLABLE], "NO") != 0 || row[C_HAS_DEFAULT][0] == '1' ||
+			row[C_GENERATED][0] == '1' || strstr(row[C_EXTRA], "auto_increment") != NULL ||
+			strstr(row[C_EXTRA], "generated") != NULL;
+
+		for (size_t i = 0; i < shape->column_count && !fills_itself; i++)
+			fills_itself = strcmp(shape->columns[i].name, row[C_NAME]) == 0;
+		if (fills_itself)
+			continue;
+		(void)error_set(err, ERROR_CONFIG,
+			"column %s of target table %s is NOT NULL without a default, and no source column goes there",
+			row[C_NAME], shape->name);
+		return error_hint(err, "give it a default at the target, or map a source column to it");
+	}
+	return 0;
+}
+
+static int find_key(struct my_shape *shape, const struct sink_mapping *mapping, struct error *err)
+{
+	const struct table *table = mapping->table;
+
+	if (table->key_count == 0)
+		return 0;
+	shape->key = calloc(table->key_count, sizeof *shape->key);
+	if (shape->key == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	for (size_t k = 0; k < table->key_count; k++) {
+		size_t at = shape->column_count, times = 0;
+
+		for (size_t i = 0; i < shape->column_count; i++) {
+			if (shape->columns[i].index != table->key[k])
+				continue;
+			at = i;
+			times++;
+		}
+		if (times == 0) {
+			(void)error_set(err, ERROR_CONFIG,
+				"column %s of %s.%s is part of its key but is not written to the target",
+				table->columns[table->key[k]].name, table->schema, table->name);
+			return error_hint(err, "include the column: updates and deletes find their row by it");
+		}
+		if (times > 1)
+			return error_set(
+				err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
+		shape->key[shape->key_count++] = at;
+	}
+	return 0;
+}
+
+static bool is_key(const struct my_shape *shape, const char *name)
+{
+	for (size_t k = 0; k < shape->key_count; k++)
+		if (strcmp(shape->columns[shape->key[k]].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether one of the unique indexes has exactly the key's columns, whole. */
+static int check_key(
+	const struct my_shape *shape, const struct sink_mapping *mapping, MYSQL_RES *answer, struct error *err)
+{
+	char index[256] = "";
+	size_t matching = 0, others = 0;
+	MYSQL_ROW row;
+
+	if (shape->key_count == 0)
+		return 0;
+	while ((row = mysql_fetch_row(answer)) != NULL) {
+		if (strcmp(row[I_NAME], index) != 0) {
+			if (matching == shape->key_count && others == 0)
+				return 0;
+			matching = others = 0;
+			(void)snprintf(index, sizeof index, "%s", row[I_NAME]);
+		}
+		if (is_key(shape, row[I_COLUMN]) && row[I_PART][0] == '0')
+			matching++;
+		else
+			others++;
+	}
+	if (matching == shape->key_count && others == 0)
+		return 0;
+	(void)error_set(err, ERROR_CONFIG,
+		"target table %s has no unique index over exactly the key of %s.%s (with column %s)", shape->name,
+		mapping->table->schema, mapping->table->name, shape->columns[shape->key[0]].name);
+	return error_hint(err, "add a primary key or a unique index over the same columns, without prefix lengths, at the target");
+}
+
+static void read_foreign_keys(struct my_shape *shape, MYSQL_RES *answer, struct buf *parents)
+{
+	MYSQL_ROW row;
+
+	while ((row = mysql_fetch_row(answer)) != NULL) {
+		shape->cascades = shape->cascades || strcmp(row[F_DELETE], "CASCADE") == 0;
+		shape->key_cascades = shape->key_cascades ||
+			(strcmp(row[F_UPDATE], "CASCADE") == 0 && is_key(shape, row[F_COLUMN]));
+		buf_printf(parents, "\n%s.%s\n", row[F_SCHEMA], row[F_TABLE]);
+	}
+}
+
+bool my_shape_refers(const struct my_shape *child, const struct my_shape *parent)
+{
+	size_t len = strlen(parent->name);
+
+	for (const char *at = child->parents; (at = strstr(at, parent->name)) != NULL; at++)
+		if (at[-1] == '\n' && at[len] == '\n')
+			return true;
+	return false;
+}
+
+static int look_at_rows(struct my_link *link, struct my_shape *shape, const struct sink_mapping *mapping,
+	struct buf *sql, struct error *err)
+{
+	MYSQL_RES *answer;
+	int result;
+
+	if (ask_table(link, mapping, sql, &answer, err) < 0)
+		return -1;
+	result = check_table(shape, mapping, answer, err);
+	mysql_free_result(answer);
+	if (result < 0 || ask_columns(link, mapping, sql, &answer, err) < 0)
+		return -1;
+	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
+	shape->column_count = shape->columns != NULL ? mapping->column_count : 0;
+	if (shape->columns == NULL)
+		result = error_set(err, ERROR_RETRY, "memory is short");
+	for (size_t i = 0; i < shape->column_count && result == 0; i++)
+		result = check_column(shape, mapping, i, answer, err);
+	if (result == 0)
+		result = check_others(shape, answer, err);
+	mysql_free_result(answer);
+	return result;
+}
+
+static int look_at_keys(struct my_link *link, struct my_shape *shape, const struct sink_mapping *mapping,
+	struct buf *sql, struct error *err)
+{
+	MYSQL_RES *answer;
+	struct buf parents;
+	int result;
+
+	if (find_key(shape, mapping, err) < 0 || ask_indexes(link, mapping, sql, &answer, err) < 0)
+		return -1;
+	result = check_key(shape, mapping, answer, err);
+	mysql_free_result(answer);
+	if (result < 0 || ask_foreign_keys(link, mapping, sql, &answer, err) < 0)
+		return -1;
+	buf_init(&parents, MY_SQL_MAX);
+	read_foreign_keys(shape, answer, &parents);
+	mysql_free_result(answer);
+	shape->parents = buf_take(&parents);
+	return shape->parents != NULL ? 0 : error_set(err, ERROR_RETRY, "memory is short");
+}
+
+static int set_names(struct my_shape *shape, const struct sink_mapping *mapping, struct error *err)
+{
+	struct buf name, whole;
+
+	buf_init(&name, 4096);
+	buf_init(&whole, 4096);
+	buf_printf(&name, "%s.%s", mapping->target_schema, mapping->target_table);
+	my_identifier(&whole, mapping->target_schema);
+	buf_append_byte(&whole, '.');
+	my_identifier(&whole, mapping->target_table);
+	shape->name = buf_take(&name);
+	shape->quoted = buf_take(&whole);
+	if (shape->name == NULL || shape->quoted == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	return 0;
+}
+
+static void put_insert(const struct my_shape *shape, struct buf *sql)
+{
+	buf_printf(sql, "INSERT INTO %s (", shape->quoted);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (i > 0)
+			buf_append_byte(sql, ',');
+		buf_append_str(sql, shape->columns[i].quoted);
+	}
+	buf_append_str(sql, ") VALUES ");
+}
+
+int my_shape_new(
+	struct my_link *link, const struct sink_mapping *mapping, struct my_shape **ret_shape, struct error *err)
+{
+	struct my_shape *shape = calloc(1, sizeof *shape);
+	struct buf sql;
+	int result = -1;
+
+	buf_init(&sql, MY_SQL_MAX);
+	if (shape == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	if (set_names(shape, mapping, err) < 0 || look_at_rows(link, shape, mapping, &sql, err) < 0 ||
+		look_at_keys(link, shape, mapping, &sql, err) < 0)
+		goto out;
+	buf_reset(&sql);
+	put_insert(shape, &sql);
+	shape->insert = buf_take(&sql);
+	if (shape->insert == NULL) {
+		(void)error_set(err, ERROR_RETRY, "memory is short");
+		goto out;
+	}
+	*ret_shape = shape;
+	result = 0;
+out:
+	if (result < 0)
+		my_shape_free(shape);
+	buf_release(&sql);
+	return result;
+}
+
+void my_shape_free(struct my_shape *shape)
+{
+	if (shape == NULL)
+		return;
+	for (size_t i = 0; i < shape->column_count; i++) {
+		free(shape->columns[i].name);
+		free(shape->columns[i].quoted);
+		free(shape->columns[i].declared);
+	}
+	free(shape->columns);
+	free(shape->key);
+	free(shape->parents);
+	free(shape->insert);
+	free(shape->name);
+	free(shape->quoted);
+	free(shape);
+}
+
+/* ---- statements for bulk execution ---- */
+
+void my_shape_keep(const struct my_shape *shape, const struct my_set *set, bool first, struct buf *sql)
+{
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (!shape->columns[i].on_update || my_set_has(set, i))
+			continue;
+		buf_printf(sql, "%s%s=%s", first ? "" : ",", shape->columns[i].quoted, shape->columns[i].quoted);
+		first = false;
+	}
+}
+
+static void put_key(const struct my_shape *shape, struct buf *sql)
+{
+	for (size_t k = 0; k < shape->key_count; k++)
+		buf_printf(sql, "%s%s=?", k > 0 ? " AND " : " WHERE ", shape->columns[shape->key[k]].quoted);
+}
+
+void my_shape_insert(const struct my_shape *shape, struct buf *sql)
+{
+	buf_append_str(sql, shape->insert);
+	for (size_t i = 0; i < shape->column_count; i++)
+		buf_append_str(sql, i > 0 ? ",?" : "(?");
+	buf_append_byte(sql, ')');
+}
+
+void my_shape_update(const struct my_shape *shape, const struct my_set *set, struct buf *sql)
+{
+	bool first = true;
+
+	buf_printf(sql, "UPDATE %s SET ", shape->quoted);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		if (!my_set_has(set, i))
+			continue;
+		buf_printf(sql, "%s%s=?", first ? "" : ",", shape->columns[i].quoted);
+		first = false;
+	}
+	my_shape_keep(shape, set, first, sql);
+	put_key(shape, sql);
+}
+
+void my_shape_delete(const struct my_shape *shape, struct buf *sql)
+{
+	buf_printf(sql, "DELETE FROM %s", shape->quoted);
+	put_key(shape, sql);
+}

@@ -1,0 +1,85 @@
+/*
+ * sink_mysql_write.h: changes -> statements on the queue.
+ */
+#ifndef TAILRACE_APPLY_SINK_MYSQL_WRITE_H
+#define TAILRACE_APPLY_SINK_MYSQL_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apply/sink_mysql_queue.h"
+#include "apply/sink_mysql_shape.h"
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+#include "lib/change/change.h"
+
+/* Sets of updated columns that stay prepared for a table; the one not used for the longest time goes. */
+#define MY_UPDATES 8
+/* Truncates that are put in order together. */
+#define MY_TRUNCATES 64
+
+/* For bulk execution. */
+struct my_statement {
+	MYSQL_STMT *handle; /* NULL: not prepared */
+	uint64_t used;
+	struct my_set set;
+};
+
+/* A table of the target: what sink.h calls a handle. */
+struct my_target {
+	struct my_target *next;
+	struct my_shape *shape; /* owned */
+	bool no_bulk;           /* the server did not take a statement for it */
+	struct my_statement insert, delete, update[MY_UPDATES];
+};
+
+/*
+ * Consecutive changes of one kind: the same table, operation and set of columns. It begins as text in the queue's packet; a long one
+ * goes on in bulk, where the server can do that.
+ */
+struct my_run {
+	struct my_target *target; /* NULL: none */
+	enum change_op op;
+	struct my_set set;
+	bool open;      /* its statement in the packet can take another row */
+	bool bulk;
+	unsigned rows;  /* of the open statement, or in `bytes` */
+	unsigned streak; /* rows since it began, or since one could not go in bulk */
+	struct my_entry *waiting; /* of the open statement */
+	struct my_entry entry;    /* of the bulk */
+	struct my_statement *statement;
+	struct buf bytes;
+};
+
+struct my_truncates {
+	struct my_target *targets[MY_TRUNCATES];
+	unsigned count;
+	struct my_entry entry; /* of the first */
+};
+
+struct my_writer {
+	struct my_queue *queue;
+	uint64_t *row_wise_until; /* sink.h */
+	struct my_target *targets;
+	struct my_run run;
+	struct my_truncates truncates;
+	struct buf sql, key;
+	uint64_t clock; /* of use, for eviction */
+};
+
+void my_writer_init(struct my_writer *writer, struct my_queue *queue, uint64_t *row_wise_until);
+/* After the queue's release: statements need no more telling the server. */
+void my_writer_release(struct my_writer *writer);
+/* Takes the shape over; *ret_target lives until my_writer_release(). */
+int my_writer_add(
+	struct my_writer *writer, struct my_shape *shape, struct my_target **ret_target, struct error *err);
+/* sink.h's write(). */
+int my_writer_write(struct my_writer *writer, struct my_target *target, const struct change *chg,
+	const struct value *old_key, const struct transaction *txn, struct error *err);
+/* Hands what waits here to the queue; it need not be sent yet. */
+int my_writer_flush(struct my_writer *writer, struct error *err);
+/* Forgets what waits. */
+void my_writer_drop(struct my_writer *writer);
+
+#endif

@@ -1,0 +1,455 @@
+/*
+ * source_mysql_setup.c: what must hold at the server before the stream starts, and where it starts.
+ *
+ * First start: the log's end as the server tells it now is the standing, and number 1 the next transaction.
+ *
+ * Later:
+ *   1. the server has all transactions that we have, else it was reset, restored or is another one
+ *   2. it still has all that we do not have, else they were purged
+ *   3. the stream begins one group early, and that group must come again with its GTID and its time stamp: equal GTIDs alone do not prove that a
+ *      server whose log was made anew tells the same history. Only if just that one group is purged is the proof gone without.
+ * Another server that passes 1 and 2 (a replica that was promoted) is as good as the old one: its files differ, its GTIDs do not.
+ */
+#include "capture/source_mysql.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/net.h"
+
+#define MYSQL_LEAST 80000UL
+#define MARIADB_LEAST 100600UL
+#define FIRST_PACKET_US INT64_C(60000000)
+#define SLICE_MS 100
+#define SET_TEXT_MAX ((size_t)16 << 20)
+#define HINT_ANEW "lead the agent to the right server, or start anew with another topic_prefix"
+
+static enum gtid_flavour flavour(const struct endpoint *end)
+{
+	return end->mariadb ? GTID_MARIADB : GTID_MYSQL;
+}
+
+/* ---- the server ---- */
+
+static void note_variable(struct server *server, bool mariadb, const char *name, const char *value)
+{
+	if (strcasecmp(name, "version") == 0)
+		(void)snprintf(server->version, sizeof server->version, "%s", value);
+	else if (strcasecmp(name, mariadb ? "server_id" : "server_uuid") == 0)
+		(void)snprintf(server->id, sizeof server->id, "%s", value);
+	else if (strcasecmp(name, "log_bin") == 0)
+		server->log_bin = strcasecmp(value, "ON") == 0 || strcmp(value, "1") == 0;
+	else if (strcasecmp(name, "gtid_mode") == 0)
+		server->gtid = strcasecmp(value, "ON") == 0;
+	else if (strcasecmp(name, "binlog_row_metadata") == 0)
+		server->names_in_log = strcasecmp(value, "FULL") == 0;
+	else if (strcasecmp(name, "binlog_format") == 0)
+		(void)snprintf(server->binlog_format, sizeof server->binlog_format, "%s", value);
+}
+
+static int check_kind(const struct control *control, const struct server *server, struct error *err)
+{
+	bool mariadb = control->end->mariadb, is_mariadb = strstr(server->version, "MariaDB") != NULL;
+	unsigned long version = mysql_get_server_version(control->conn);
+
+	if (is_mariadb != mariadb) {
+		error_set(err, ERROR_CONFIG, "the server is %s (%s), but database.type is \"%s\"", is_mariadb ? "MariaDB" : "MySQL", server->version,
+			mariadb ? "mariadb" : "mysql");
+		return error_hint(err, "set database.type = \"%s\"", is_mariadb ? "mariadb" : "mysql");
+	}
+	if (version < (mariadb ? MARIADB_LEAST : MYSQL_LEAST))
+		return error_set(err, ERROR_CONFIG, "%s %s is too old: %s or later is needed", mariadb ? "MariaDB" : "MySQL", server->version,
+			mariadb ? "10.6" : "8.0");
+	return 0;
+}
+
+static int check_log(const struct server *server, struct error *err)
+{
+	if (!server->log_bin) {
+		error_set(err, ERROR_CONFIG, "the server writes no binlog");
+		return error_hint(err, "start it with log_bin");
+	}
+	/* MySQL has no such setting any more once there is only ROW */
+	if (server->binlog_format[0] != '\0' && strcasecmp(server->binlog_format, "ROW") != 0) {
+		error_set(err, ERROR_CONFIG, "binlog_format of the source is %s, it must be ROW", server->binlog_format);
+		return error_hint(err, "SET GLOBAL binlog_format = ROW; sessions that are open keep their own");
+	}
+	return 0;
+}
+
+int setup_server(struct control *control, struct server *ret_server, struct error *err)
+{
+	struct server server = { .gtid = control->end->mariadb };
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	if (control_query(control,
+		    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_id', 'server_uuid', 'log_bin', 'gtid_mode', "
+		    "'binlog_row_metadata', 'binlog_format')",
+		    "asking for its settings", &result, err) < 0)
+		return -1;
+	while ((row = mysql_fetch_row(result)) != NULL)
+		if (row[0] != NULL && row[1] != NULL)
+			note_variable(&server, control->end->mariadb, row[0], row[1]);
+	mysql_free_result(result);
+	if (check_kind(control, &server, err) < 0 || check_log(&server, err) < 0)
+		return -1;
+	*ret_server = server;
+	return 0;
+}
+
+/* ---- sets ---- */
+
+/* A statement that gives one text; *ret_text is the caller's to free(), "" for NULL. */
+static int ask_text(struct control *control, const char *sql, const char *doing, char **ret_text, struct error *err)
+{
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+
+	if (control_query(control, sql, doing, &result, err) < 0)
+		return -1;
+	row = mysql_fetch_row(result);
+	*ret_text = strdup(row != NULL && row[0] != NULL ? row[0] : "");
+	mysql_free_result(result);
+	return *ret_text != NULL ? 0 : error_set(err, ERROR_RETRY, "out of memory for an answer");
+}
+
+static int parse_set(const struct endpoint *end, const char *text, struct gtid_set **ret_set, struct error *err)
+{
+	struct gtid_set *set = gtid_set_new(flavour(end));
+
+	if (set == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for a GTID set");
+	if (gtid_set_parse(set, text, err) < 0) {
+		gtid_set_free(set);
+		return -1;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+static int ask_set(struct control *control, const char *sql, const char *doing, struct gtid_set **ret_set, struct error *err)
+{
+	char *text;
+	int rc;
+
+	if (ask_text(control, sql, doing, &text, err) < 0)
+		return -1;
+	rc = parse_set(control->end, text, ret_set, err);
+	free(text);
+	return rc;
+}
+
+int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err)
+{
+	return ask_set(control, control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed",
+		"asking which transactions it has", ret_set, err);
+}
+
+/* MariaDB: a position without that domain, which then is streamed from its beginning. */
+static void leave_out(struct buf *text, uint32_t domain)
+{
+	char prefix[16];
+	size_t from = 0, to = 0, prefix_len = (size_t)snprintf(prefix, sizeof prefix, "%" PRIu32 "-", domain);
+
+	while (from < text->len) {
+		const char *comma = memchr(text->data + from, ',', text->len - from);
+		size_t part = comma != NULL ? (size_t)(comma - text->data) - from : text->len - from;
+
+		if (part < prefix_len || memcmp(text->data + from, prefix, prefix_len) != 0) {
+			if (to > 0)
+				text->data[to++] = ',';
+			memmove(text->data + to, text->data + from, part);
+			to += part;
+		}
+		from += part + 1;
+	}
+	text->len = to;
+}
+
+/* A copy of the set that lacks this one, so that it comes again. */
+static int set_before(const struct endpoint *end, const struct gtid_set *set, const struct gtid *gtid, bool has_before, const struct gtid *before,
+	struct gtid_set **ret_set, struct error *err)
+{
+	struct gtid_set *copy = NULL;
+	struct buf text;
+	int rc = -1;
+
+	buf_init(&text, SET_TEXT_MAX);
+	gtid_set_format(set, &text);
+	if (end->mariadb && !has_before)
+		leave_out(&text, gtid->domain);
+	if (buf_check(&text, "GTID set", err) < 0 || parse_set(end, buf_cstr(&text), &copy, err) < 0)
+		goto out;
+	if (!end->mariadb)
+		rc = gtid_set_remove(copy, gtid, err);
+	else
+		rc = has_before ? gtid_set_add(copy, before, err) : 0;
+	if (rc == 0)
+		*ret_set = copy;
+	else
+		gtid_set_free(copy);
+out:
+	buf_release(&text);
+	return rc;
+}
+
+/* ---- the first start ---- */
+
+static int ask_end(struct control *control, struct standing *standing, char **ret_set, struct error *err)
+{
+	static const char *const old = "SHOW MASTER STATUS", *const new = "SHOW BINARY LOG STATUS";
+	bool is_new = !control->end->mariadb && mysql_get_server_version(control->conn) >= 80200;
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+	int rc = 0;
+
+	if (control_query(control, is_new ? new : old, "asking where its log ends", &result, err) < 0)
+		return -1;
+	row = mysql_fetch_row(result);
+	if (row == NULL || row[0] == NULL || row[1] == NULL || strlen(row[0]) >= sizeof standing->file) {
+		rc = error_set(err, ERROR_CONFIG, "the server does not say where its log ends");
+	} else {
+		(void)snprintf(standing->file, sizeof standing->file, "%s", row[0]);
+		standing->offset = strtoull(row[1], NULL, 10);
+		*ret_set = strdup(mysql_num_fields(result) > 4 && row[4] != NULL ? row[4] : "");
+		if (*ret_set == NULL)
+			rc = error_set(err, ERROR_RETRY, "out of memory for a GTID set");
+	}
+	mysql_free_result(result);
+	return rc;
+}
+
+/* MariaDB: the set at that place, so that both are of one moment. */
+static int ask_set_at(struct control *control, const struct standing *standing, char **ret_set, struct error *err)
+{
+	struct buf sql;
+	int rc;
+
+	buf_init(&sql, 4096);
+	buf_append_str(&sql, "SELECT BINLOG_GTID_POS(");
+	session_literal(&sql, standing->file);
+	buf_printf(&sql, ", %" PRIu64 ")", standing->offset);
+	rc = buf_check(&sql, "statement", err);
+	if (rc == 0)
+		rc = ask_text(control, buf_cstr(&sql), "asking for the GTIDs at the log's end", ret_set, err);
+	buf_release(&sql);
+	return rc;
+}
+
+int setup_begin(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity, struct error *err)
+{
+	struct standing *standing = groups_standing(groups);
+	char *text = NULL;
+	int rc = 0;
+
+	if (ask_end(control, standing, &text, err) < 0)
+		return -1;
+	if (control->end->mariadb) {
+		free(text);
+		text = NULL;
+		rc = ask_set_at(control, standing, &text, err);
+	}
+	if (rc == 0 && standing->set != NULL)
+		rc = gtid_set_parse(standing->set, text, err);
+	free(text);
+	if (rc < 0)
+		return -1;
+	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
+	standing->next = 1;
+	(void)snprintf(identity->log, sizeof identity->log, "%s:%s:%" PRId64, control->end->mariadb ? "mariadb" : "mysql", server->id,
+		clock_wall_us());
+	identity->slot_created = true;
+	identity->confirmed = 1;
+	identity->head = 1;
+	if (standing->set == NULL)
+		log_warning("gtid_mode of the source is OFF: its log is read by file and offset, and another server cannot take over");
+	return 0;
+}
+
+/* ---- a later start ---- */
+
+static int lacks(const struct gtid_set *ours, const struct gtid_set *theirs, struct error *err)
+{
+	error_set(err, ERROR_GAP, "the server lacks %" PRIu64 " transactions that Kafka has", gtid_set_difference(ours, theirs));
+	return error_hint(err, "it was reset, restored from an older state, promoted before it had them, or is a foreign one: " HINT_ANEW);
+}
+
+static int check_purged(struct control *control, const struct standing *standing, struct error *err)
+{
+	struct gtid_set *purged;
+	int rc = 0;
+
+	if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged, err) < 0)
+		return -1;
+	if (!gtid_set_is_subset(purged, standing->set)) {
+		error_set(err, ERROR_GAP, "the server has purged %" PRIu64 " transactions that were not read yet",
+			gtid_set_difference(purged, standing->set));
+		rc = error_hint(err, "keep the log longer (binlog_expire_logs_seconds); " HINT_ANEW);
+	}
+	gtid_set_free(purged);
+	return rc;
+}
+
+static int compare_sets(struct control *control, const struct standing *standing, uint64_t *ret_head, struct error *err)
+{
+	struct gtid_set *executed;
+	int rc = 0;
+
+	if (setup_executed(control, &executed, err) < 0)
+		return -1;
+	if (!gtid_set_is_subset(standing->set, executed))
+		rc = lacks(standing->set, executed, err);
+	else if (!control->end->mariadb)
+		rc = check_purged(control, standing, err);
+	*ret_head = standing->next + gtid_set_difference(executed, standing->set);
+	gtid_set_free(executed);
+	return rc;
+}
+
+int setup_continue(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity,
+	struct error *err)
+{
+	struct standing *standing = groups_standing(groups);
+	bool other = strcmp(standing->server, server->id) != 0;
+	uint64_t head = UINT64_MAX;
+
+	if (standing->set == NULL && other) {
+		error_set(err, ERROR_GAP, "Kafka has the log of server %s up to %s:%" PRIu64 ", but the server is %s", standing->server, standing->file,
+			standing->offset, server->id);
+		return error_hint(err, "without GTIDs no other server can take over: " HINT_ANEW);
+	}
+	if (standing->set != NULL && !server->gtid) {
+		error_set(err, ERROR_CONFIG, "gtid_mode of the source is not ON any more, but its log is read by GTID");
+		return error_hint(err, "SET GLOBAL gtid_mode = ON");
+	}
+	if (standing->set != NULL && compare_sets(control, standing, &head, err) < 0)
+		return -1;
+	if (other)
+		log_info("the log is read from server %s now, it was %s; they have the same history", server->id, standing->server);
+	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
+	identity->slot_created = false;
+	identity->confirmed = standing->next;
+	identity->head = head;
+	return 0;
+}
+
+/* ---- the stream ---- */
+
+/* Until the first packet is there: what is wrong with the place comes as an error in its stead. */
+static int await_first(const struct endpoint *end, struct feed *feed, struct error *err)
+{
+	int64_t limit = clock_monotonic_us() + FIRST_PACKET_US;
+	struct queue *queue = stream_queue(feed->stream);
+	struct packet packet;
+	uint64_t at = 0;
+	unsigned number;
+	const char *text;
+
+	for (;;) {
+		int got = queue_peek(queue, &at, &packet, &number, &text);
+		struct pollfd fd = { queue_fd(queue), POLLIN, 0 };
+
+		if (got == -2)
+			return session_error_text(end, number, text, "the stream could not be started", err);
+		if (got != 0)
+			return 0;
+		if (session_stopping(end->options))
+			return error_set(err, ERROR_RETRY, "starting the stream: given up, the agent is to stop");
+		if (clock_monotonic_us() > limit)
+			return error_set(err, ERROR_RETRY, "starting the stream: no answer in time");
+		if (net_wait(&fd, 1, SLICE_MS, err) < 0)
+			return -1;
+	}
+}
+
+static int open_at(const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err)
+{
+	struct feed *feed;
+
+	if (feed_open(end, place, branch, &feed, err) < 0)
+		return -1;
+	if (await_first(end, feed, err) < 0) {
+		feed_close(feed);
+		return -1;
+	}
+	*ret_feed = feed;
+	return 0;
+}
+
+/* One group early. 1: done; 0: that group is not there any more. */
+static int open_early(struct control *control, const struct standing *standing, struct feed **ret_feed, struct error *err)
+{
+	const struct endpoint *end = control->end;
+	const struct last_group *last = &standing->last;
+	struct gtid_set *purged;
+	struct place place = { 0 };
+	bool gone = false;
+	int rc;
+
+	if (standing->set == NULL) {
+		(void)snprintf(place.file, sizeof place.file, "%s", standing->file);
+		place.offset = last->start;
+		return open_at(end, &place, false, ret_feed, err) < 0 ? -1 : 1;
+	}
+	if (!end->mariadb) {
+		if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged, err) < 0)
+			return -1;
+		gone = gtid_set_contains(purged, &last->gtid);
+		gtid_set_free(purged);
+	}
+	if (gone)
+		return 0;
+	if (set_before(end, standing->set, &last->gtid, last->has_before, &last->before, &place.set, err) < 0)
+		return -1;
+	rc = open_at(end, &place, false, ret_feed, err);
+	gtid_set_free(place.set);
+	/* whatever the reason: if the standing itself cannot be read either, that is the error */
+	if (rc < 0 && err->class == ERROR_GAP)
+		return 0;
+	return rc < 0 ? -1 : 1;
+}
+
+int setup_stream(struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err)
+{
+	const struct standing *standing = groups_standing(groups);
+	struct place place = { .set = standing->set, .offset = standing->offset };
+	int early = standing->last.known ? open_early(control, standing, ret_feed, err) : 0;
+
+	if (early != 0) {
+		*ret_proof = early > 0;
+		return early < 0 ? -1 : 0;
+	}
+	(void)snprintf(place.file, sizeof place.file, "%s", standing->file);
+	if (open_at(control->end, &place, false, ret_feed, err) < 0)
+		return -1;
+	*ret_proof = false;
+	if (standing->last.known)
+		log_info("the transaction before the position is purged, so it is not compared");
+	return 0;
+}
+
+int setup_branch(struct control *control, const struct prepared *prepared, struct feed **ret_feed, struct error *err)
+{
+	const struct endpoint *end = control->end;
+	struct gtid_set *executed = NULL;
+	struct place place = { .offset = prepared->offset };
+	int rc = -1;
+
+	(void)snprintf(place.file, sizeof place.file, "%s", prepared->file);
+	if (end->by_gtid && (setup_executed(control, &executed, err) < 0 ||
+		set_before(end, executed, &prepared->gtid, prepared->has_before, &prepared->before, &place.set, err) < 0))
+		goto out;
+	rc = open_at(end, &place, true, ret_feed, err);
+out:
+	if (executed != NULL)
+		gtid_set_free(executed);
+	if (place.set != NULL)
+		gtid_set_free(place.set);
+	return rc < 0 ? error_prefix(err, "reading XA branch %s again", prepared->xid) : 0;
+}

@@ -1,0 +1,252 @@
+"""What a server itself says about its tables, rows and log, as the lines that tests/unit/capture_binlog_show.c prints.
+
+Nothing here reads a binlog: rows come from SELECT before and after each statement, shapes from information_schema, and the rest
+from SHOW BINLOG EVENTS.  So a line can only match if the decoder reads from the log what the server shows to its users.
+
+    <end> format <server version>          <end> gtid <gtid> [begin] [xa=<xid>]     <end> query [use=<database>] <text>
+    <end> xid <number>                     <end> xa [one_phase] <xid>               <end> annotate <text>
+    <end> rotate <file> <offset>           <end> gtid_list <gtids>                  <end> previous_gtids <set>
+    <end> stop                             (end: the offset behind the event; 0 if the log does not tell)
+    catalogue <table> <columns>            what the catalogue says from here on, for decoders that ask
+    table <table> <columns>                the first table map of this shape
+    insert <table> new(...)                update <table> old(...)|key(...) new(...)        delete <table> old(...)|key(...)
+
+Blanks, line ends, %, commas, parentheses and bytes below 0x20 inside of words are %XX.
+"""
+
+import calendar
+import re
+import struct
+
+BLOBS = {"tinyblob", "blob", "mediumblob", "longblob", "tinytext", "text", "mediumtext", "longtext", "json", "geometry", "point",
+         "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector"}
+GEOMETRY = {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection",
+            "geomcollection"}
+PLAIN = {"date": "date", "year": "year", "float": "float32", "double": "float64", "uuid": "uuid", "inet4": "string", "inet6": "string",
+         "vector": "vector", "json": "json", "enum": "enum", "set": "set"}
+
+
+def escape(text):
+    return re.sub(r"[\x00-\x20%,()=|]", lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def words(column_type):
+    """The quoted words in enum('a','b'), as they are stored."""
+    return [word.replace("''", "'").replace("\\\\", "\\") for word in re.findall(r"'((?:[^'\\]|''|\\.)*)'", column_type)]
+
+
+class Column:
+    def __init__(self, row, mariadb, create):
+        (self.name, self.data_type, self.column_type, self.charset, self.default, self.extra, key, self.fraction) = row
+        self.mariadb = mariadb
+        self.key = key == "PRI"
+        self.unsigned = "unsigned" in self.column_type
+        self.numbers = [int(n) for n in re.findall(r"\d+", self.column_type.split("'")[0].split(")")[0])]
+        self.json = self.data_type == "json" or (mariadb and f"json_valid(`{self.name}`)" in create)
+        self.labels = words(self.column_type) if self.data_type in ("enum", "set") else []
+
+    def type(self):
+        kind, unsigned = self.data_type, self.unsigned
+        if self.json:
+            return "json"
+        if kind in PLAIN:
+            return PLAIN[kind]
+        if kind in GEOMETRY:
+            return "geometry"
+        if kind in ("tinyint", "smallint", "mediumint", "int", "bigint"):
+            signed, without = {"tinyint": ("int16", "int16"), "smallint": ("int16", "int32"), "mediumint": ("int32", "int32"),
+                               "int": ("int32", "int64"), "bigint": ("int64", "uint64")}[kind]
+            return without if unsigned else signed
+        if kind == "decimal":
+            return f"decimal:{self.numbers[0]}:{self.numbers[1]}"
+        if kind == "bit":
+            return f"bits:{self.numbers[0]}"
+        if kind in ("time", "datetime", "timestamp"):
+            name = {"time": "duration", "datetime": "timestamp", "timestamp": "timestamptz"}[kind]
+            return f"{name}:{self.fraction or 0}"
+        if kind in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"):
+            return "bytes"
+        return "string"
+
+    def shape(self):
+        text = f"{escape(self.name)}={self.type()}{':key' if self.key else ''}"
+        return text + (":" + "|".join(map(escape, self.labels)) if self.labels else "")
+
+    def catalogue(self):
+        default = "-" if self.default is None else "=" + escape(self.default)
+        flags = ("j" if self.json else "-") + ("k" if self.key else "-") + ("c" if "DEFAULT_GENERATED" in self.extra else "-")
+        return "|".join([escape(self.name), self.data_type, escape(self.column_type), self.charset or "", flags, default])
+
+    def select(self):
+        """The expressions that show a value without loss."""
+        name, kind = f"`{self.name.replace('`', '``')}`", self.type().split(":")[0]
+        if kind in ("float32", "float64"):
+            return f"{name} + 0e0"
+        if kind in ("bytes", "geometry", "vector"):
+            return f"HEX({name})"
+        if kind == "bits":
+            return f"CAST({name} AS UNSIGNED)"
+        if self.data_type == "enum":
+            return f"IF({name} IS NULL, NULL, IF({name} + 0 = 0, '', CONCAT('=', {name})))"
+        if self.data_type in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set") and not self.data_type == "json":
+            return name
+        return f"CAST({name} AS CHAR)"
+
+    def show(self, value):
+        if value is None:
+            return "null"
+        kind = self.type().split(":")[0]
+        if kind in ("int16", "int32", "int64", "year"):
+            return f"i:{int(value)}"
+        if kind in ("uint64", "bits"):
+            return f"u:{int(value)}"
+        if kind in ("float32", "float64"):
+            return "f:" + struct.pack(">d", float(value)).hex()
+        if kind in ("bytes", "geometry", "vector"):
+            return "x:" + value.lower()
+        if kind in ("date", "timestamp", "timestamptz"):
+            return ("t:" if is_date(value) else "e:") + escape(value)
+        if kind == "duration":
+            return "t:" + escape(value)
+        if kind == "enum":
+            return "s:" + escape(value[1:]) if value else "e:"
+        return "s:" + escape(value)
+
+
+def is_date(text):
+    year, month, day = map(int, text[:10].split("-"))
+    return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year or 2000, month)[1]
+
+
+class Table:
+    """One table as it is now."""
+
+    def __init__(self, server, schema, name, labels=None):
+        self.schema, self.name = schema, name
+        rows = server.query("SELECT column_name, data_type, column_type, character_set_name, column_default, extra, column_key, datetime_precision "
+                            "FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position", [schema, name])
+        create = server.query(f"SHOW CREATE TABLE {self.quoted()}")[0][1]
+        self.columns = [Column([text.decode() if isinstance(text, bytes) else text for text in row], server.kind == "mariadb", create)
+                        for row in rows]
+        for column in self.columns:  # information_schema shows characters beyond 16 bits as question marks
+            column.labels = (labels or {}).get((name, column.name), column.labels)
+        self.keys = [column for column in self.columns if column.key]
+
+    def quoted(self):
+        return f"`{self.schema}`.`{self.name.replace('`', '``')}`"
+
+    def title(self):
+        return f"{escape(self.schema)}.{escape(self.name)}"
+
+    def shape(self):
+        return f"table {self.title()} {','.join(column.shape() for column in self.columns)}"
+
+    def catalogue(self):
+        return f"catalogue {self.title()} {','.join(column.catalogue() for column in self.columns)}"
+
+    def rows(self, server):
+        """{key: {column: shown value}}, in the order of the key (without one: of the first column)."""
+        order = self.keys or self.columns[:1]
+        names = ", ".join(f"`{column.name.replace('`', '``')}`" for column in order)
+        rows = server.query(f"SELECT {', '.join(column.select() for column in self.columns)} FROM {self.quoted()} ORDER BY {names}")
+        shown = [{column.name: column.show(value) for column, value in zip(self.columns, row)} for row in rows]
+        return {tuple(row[column.name] for column in order): row for row in shown}
+
+    def image(self, word, row, names=None):
+        columns = [column for column in self.columns if names is None or column.name in names]
+        return f"{word}({','.join(f'{escape(column.name)}={row[column.name]}' for column in columns)})"
+
+    def key_image(self, row):
+        return self.image("key", row, {column.name for column in self.keys})
+
+    def changes(self, old, new, image="full", assigned=None, moved=None):
+        """What a statement did, by comparing. image: binlog_row_image; assigned: the columns an UPDATE names."""
+        blobs = {column.name for column in self.columns if column.data_type in BLOBS and not column.key}
+        whole = image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs)
+        moved = {(f"i:{a}",): (f"i:{b}",) for a, b in (moved or {}).items()}
+        lines = []
+        for key, row in old.items():
+            before = self.image("old", row) if whole else self.key_image(row)
+            to = moved.get(key, key)
+            if to not in new:
+                lines.append(f"delete {self.title()} {before}")
+            elif new[to] != row or key in moved:
+                after = dict(new[to])
+                if not whole:
+                    known = set(assigned or ()) | {column.name for column in self.keys}
+                    if image == "noblob":
+                        known |= {column.name for column in self.columns} - blobs
+                    after = {name: value if name in known else "unchanged" for name, value in after.items()}
+                lines.append(f"update {self.title()} {before} {self.image('new', after)}")
+        lines += [f"insert {self.title()} {self.image('new', row)}" for key, row in new.items()
+                  if key not in old and key not in moved.values()]
+        return lines
+
+
+# ---- The log ----
+
+XID_COMMENT = re.compile(r" /\* xid=\d+ \*/$")
+
+
+def log_line(kind, end, info):
+    """The line for an event of SHOW BINLOG EVENTS; None: nothing is to be shown for it."""
+    line = _log_line(kind, info)
+    return None if line is None else f"{end} {line}"
+
+
+def _log_line(kind, info):
+    if kind == "Format_desc":
+        return "format " + escape(re.match(r"Server ver: (.*), Binlog ver: 4$", info)[1])
+    if kind in ("Gtid", "Gtid_tagged", "Gtid_tagged_log", "Anonymous_Gtid"):
+        found = re.search(r"GTID_NEXT= '(.*)'", info)
+        if found:
+            return "gtid " + found[1].lower()
+        found = re.match(r"(BEGIN |XA START (\S+) )?GTID (\S+)", info)
+        return f"gtid {found[3]}" + (" begin" if found[1] else "") + (f" xa={escape(found[2])}" if found[2] else "")
+    if kind in ("Query", "Query_compressed"):
+        found = re.match(r"use `((?:[^`]|``)*)`; ", info)
+        text = XID_COMMENT.sub("", info[found.end():] if found else info)
+        return "query " + (f"use={escape(found[1])} " if found else "") + escape(text)
+    if kind == "Xid":
+        return "xid " + re.search(r"xid=(\d+)", info)[1]
+    if kind == "XA_prepare":
+        found = re.match(r"XA (PREPARE|COMMIT) (\S+)( ONE PHASE)?$", info)
+        return "xa " + ("one_phase " if found[3] else "") + escape(found[2])
+    if kind in ("Annotate_rows", "Rows_query"):
+        return "annotate " + escape(info.removeprefix("# ") if kind == "Rows_query" else info)
+    if kind == "Rotate":
+        file, offset = info.split(";pos=")
+        return f"rotate {file} {offset}"
+    if kind == "Gtid_list":
+        return "gtid_list " + escape(info.strip("[]").replace(" ", ""))
+    if kind == "Previous_gtids":
+        return "previous_gtids " + escape(re.sub(r"\s", "", info))
+    return "stop" if kind == "Stop" else None
+
+
+def merge(events, statements):
+    """The lines of a log: its events in order, and at the end of each statement's rows what the statement did.
+
+    statements: [{"lines", "shapes": {(schema, table): Table}}], in the order of the log.
+    """
+    lines, waiting, shapes, catalogues = [], list(statements), {}, {}
+    for _, kind, end, info in events:
+        if kind == "Table_map":
+            schema, name = re.match(r"table_id: \d+ \((.*?)\.(.*)\)$", info).groups()
+            table = waiting[0]["shapes"].get((schema, name))
+            if table is None:
+                raise SystemExit(f"rows of {schema}.{name} come where {waiting[0]['sql']!r} is expected")
+            if catalogues.get((schema, name)) != table.catalogue():
+                lines.append(table.catalogue())
+                catalogues[schema, name] = table.catalogue()
+            if shapes.get((schema, name)) != table.shape():
+                lines.append(table.shape())
+                shapes[schema, name] = table.shape()
+        elif "rows" in kind.lower() and "STMT_END_F" in info:
+            lines += waiting.pop(0)["lines"]
+        elif "rows" not in kind.lower() or kind in ("Annotate_rows", "Rows_query"):
+            line = log_line(kind, end, info)
+            lines += [line] if line else []
+    if waiting:
+        raise SystemExit(f"these rows never came: {waiting[0]['sql']!r}")
+    return lines
