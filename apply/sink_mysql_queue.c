@@ -170,7 +170,10 @@ int my_queue_settle(struct my_queue *queue, struct error *err)
 		if (!queue->failed)
 			check_rows(queue, entry, rows);
 	}
-	return 0;
+	if (count == 0 || !my_link_more(&queue->link))
+		return 0;
+	queue->link.broken = true;
+	return error_set(err, ERROR_BUG, "the target gave more than %u answers to %u statements", count, count);
 }
 
 /* ---- sending ---- */

@@ -112,6 +112,7 @@ int binlog_payload_open(struct binlog_reader *reader, struct error *err)
 		return error_set(err, ERROR_RETRY, "out of memory for zstd");
 	reader->packed = (ZSTD_inBuffer){ in.at, (size_t)fields.size, 0 };
 	reader->packed_plainly = fields.algorithm == ALGORITHM_NONE;
+	reader->packed_open = false;
 	reader->unpacked = 0;
 	reader->unpacked_total = fields.plain_size;
 	reader->plain_at = 0;
@@ -146,6 +147,7 @@ static int64_t unpack_to(struct binlog_reader *reader, size_t n, struct error *e
 			return binlog_malformed(reader, err, "it cannot be uncompressed: %s", ZSTD_getErrorName(status));
 		if (out.pos == plain->len && fed == reader->packed.pos)
 			break;
+		reader->packed_open = status != 0;
 		reader->unpacked += out.pos - plain->len;
 		plain->len = out.pos;
 		if (reader->unpacked > reader->unpacked_total)
@@ -174,7 +176,7 @@ static int payload_end(struct binlog_reader *reader, size_t have, struct error *
 {
 	if (have > 0)
 		return binlog_malformed(reader, err, "its last inner event is cut off");
-	if (!reader->packed_plainly && reader->packed.pos < reader->packed.size)
+	if (!reader->packed_plainly && (reader->packed_open || reader->packed.pos < reader->packed.size))
 		return binlog_malformed(reader, err, "its compressed data is cut off");
 	if (!reader->packed_plainly && reader->unpacked_total != UINT64_MAX && reader->unpacked != reader->unpacked_total)
 		return binlog_malformed(reader, err, "%" PRIu64 " bytes when uncompressed instead of %" PRIu64, reader->unpacked,

@@ -109,6 +109,7 @@ struct binlog_reader {
 	ZSTD_DCtx *zstd;
 	ZSTD_inBuffer packed;
 	bool packed_plainly;      /* algorithm "none" */
+	bool packed_open;         /* a frame has begun and not ended */
 	size_t plain_at;          /* where in `plain` the next inner event begins */
 	uint64_t unpacked, unpacked_total; /* bytes so far; what the header told, UINT64_MAX if nothing */
 

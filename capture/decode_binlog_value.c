@@ -374,10 +374,10 @@ static size_t put_inet4(const unsigned char *bytes, char *to)
 	return (size_t)snprintf(to, INET4_TEXT + 1, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
 }
 
-/* RFC 4291 as MariaDB prints it: the longest run of two and more zero groups is left out; an IPv4 address that is embedded is shown as one. */
+/* RFC 4291 as MariaDB prints it: the longest run of zero groups, also of one, is left out; an IPv4 address that is embedded is shown as one. */
 static size_t put_inet6(const unsigned char *bytes, char *to)
 {
-	unsigned groups[8], best = 8, best_len = 1;
+	unsigned groups[8], best = 8, best_len = 0;
 	char *from = to;
 
 	for (unsigned i = 0; i < 8; i++)

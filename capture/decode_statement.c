@@ -15,7 +15,7 @@
 
 #include "capture/decode_statement_token.h"
 
-/* The most tables of one statement; more of them than this (a DROP of thousands) are left out. */
+/* The most tables of one statement; of one with more (a DROP of thousands) none is told. */
 #define TABLES_MAX 4096
 #define XA_PART_MAX 64
 /* X'..',X'..',N */
@@ -321,20 +321,18 @@ static enum statement_kind read_alter(struct reading *r)
 
 static enum statement_kind read_rename(struct reading *r)
 {
-	size_t pairs = 0;
+	bool whole;
 
 	if (!take_either(r, "TABLE", "TABLES"))
 		return STATEMENT_OTHER;
 	take_if_exists(r);
 	do {
-		if (!take_table(r))
-			break;
+		whole = take_table(r);
 		take_wait(r);
-		if (!take_word(r, "TO") || !take_table(r))
-			break;
-		pairs++;
-	} while (take_char(r, ','));
-	r->ret->table_count = pairs * 2;
+		whole = whole && take_word(r, "TO") && take_table(r);
+	} while (whole && take_char(r, ','));
+	if (!whole)
+		r->ret->table_count = 0;
 	return STATEMENT_RENAME_TABLE;
 }
 
@@ -342,7 +340,8 @@ static enum statement_kind read_drop(struct reading *r)
 {
 	if (take_either(r, "TABLE", "TABLES")) {
 		take_if_exists(r);
-		(void)take_tables(r);
+		if (!take_tables(r))
+			r->ret->table_count = 0;
 		return STATEMENT_DROP_TABLE;
 	}
 	if (take_either(r, "DATABASE", "SCHEMA"))

@@ -199,6 +199,7 @@ static int open_source(struct pipeline *pl, const struct resume_point *point, st
 		.table_exclude_count = settings->table_exclude_list.count,
 		.heartbeat_interval_us = settings->heartbeat_interval_us,
 		.status_interval_us = settings->status_interval_us,
+		.name = settings->name,
 		.server_id = settings->server_id,
 		.semi_sync = settings->semi_sync,
 		.state_directory = settings->state_directory,

@@ -46,7 +46,8 @@ struct source_options {
 	size_t table_exclude_count;
 	int64_t heartbeat_interval_us, status_interval_us;
 	/* MySQL, MariaDB */
-	int64_t server_id;            /* as which replica the agent shows itself */
+	const char *name;             /* the agent's: makes its server id if none is given, and names its file in the state directory */
+	int64_t server_id;            /* as which replica the agent shows itself; 0: made from the name */
 	bool semi_sync;               /* acknowledge a transaction to the server when Kafka has it */
 	const char *state_directory;  /* for what the agent must remember and Kafka does not hold: shapes of tables */
 	/* identity of the log that Kafka has, "" if none: another one is ERROR_GAP before anything is made */

@@ -49,7 +49,6 @@ struct endpoint {
 struct server {
 	char version[96];
 	char id[40];       /* MySQL: server_uuid; MariaDB: server_id */
-	char executed[16]; /* how the set of what it has is called: the variable's name */
 	bool log_bin, gtid, names_in_log;
 	char binlog_format[16];
 };
@@ -294,5 +293,79 @@ int catalogue_describe(struct control *control, const char *schema, const char *
 /* The body of a table map with these columns, as a server with MINIMAL metadata would write it. -1: a type that it does not know. */
 int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count, bool mariadb, struct buf *out,
 	struct error *err);
+
+/* ---- source_mysql_items.c: events -> items ---- */
+enum group_state {
+	GROUP_NONE,
+	GROUP_BEGUN, /* its GTID was read, BEGIN is not given yet: the next event may say more of it */
+	GROUP_OPEN
+};
+
+/* What is done with the group's rows. */
+enum group_rows {
+	ROWS_GIVEN,
+	ROWS_HELD, /* an XA branch: they come with its commit, or never */
+	ROWS_KNOWN /* the group before our place, read once more as a proof: it has no number and no items */
+};
+
+struct source_map {
+	uint64_t table_id;
+	bool chosen;
+};
+
+struct source {
+	struct source_options options;
+	struct endpoint end;
+	struct server server;
+	struct control control;
+	struct shapes *shapes;
+	struct catalogue catalogue;
+	struct groups *groups;
+	struct feed *feed, *branch; /* branch: an XA branch is read again as the content of its commit */
+	uint64_t head;
+	int64_t next_beat_us;
+	bool more; /* next() stopped though packets are at hand */
+
+	/* ---- decoding ---- */
+	struct binlog_catalogue callbacks;
+	struct binlog_tables *tables;
+	struct binlog_rows *rows;
+	struct arena arena; /* of one row, one statement, one name */
+	struct source_map *maps; /* of the statement being read */
+	size_t map_count, map_room;
+	bool rows_open, statement_end;
+	uint64_t rows_start; /* offset of the rows event being read */
+
+	/* ---- the group ---- */
+	enum group_state state;
+	enum group_rows group_rows;
+	struct group group;
+	struct transaction txn;
+	bool single;     /* MariaDB: one statement and no end of its own */
+	bool explicit_end; /* MySQL: it began with BEGIN */
+	bool look_due;   /* its end must be looked for */
+	bool large;      /* its end was not found */
+	bool savepoint;  /* one was set in a large group */
+	bool proof_due;  /* the first group of the stream must be the last of the standing */
+	uint64_t given, given_since_savepoint; /* rows */
+	struct gtid branch_gtid;
+
+	/* ---- items that are due, in this order ---- */
+	bool begin_due, commit_due, beat_due;
+	const struct table *truncate_due;
+	uint64_t truncate_start;
+};
+
+/* Takes in one item of the log; what follows from it is due then. */
+int items_take(struct source *src, const struct binlog_item *item, struct error *err);
+/* 1 and an item that is due; 0: none; -1: err. */
+int items_give(struct source *src, struct source_item *ret_item, struct error *err);
+
+/* ---- source_mysql_statement.c: QUERY events ---- */
+int statement_take(struct source *src, const struct binlog_item *item, struct error *err);
+/* XA COMMIT: the branch's rows become the group's. */
+int items_take_branch(struct source *src, const struct binlog_item *item, const char *xid, struct error *err);
+/* The group ends with this item. */
+int items_end_group(struct source *src, const struct binlog_item *item, struct error *err);
 
 #endif

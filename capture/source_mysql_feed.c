@@ -17,12 +17,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/failpoint.h"
+
 #define SAVEPOINTS_MAX 256
 #define SAVEPOINT_NAME_MAX 260
 #define UNDONE_MAX 256
 
 /* Type codes of the events that are looked at; the type is the fifth byte of each event. */
-enum { EVENT_QUERY = 2, EVENT_FORMAT = 15, EVENT_XID = 16, EVENT_XA_PREPARE = 38, EVENT_MARIADB_GTID = 162, EVENT_QUERY_COMPRESSED = 165 };
+enum { EVENT_QUERY = 2, EVENT_FORMAT = 15, EVENT_XID = 16, EVENT_HEARTBEAT = 27, EVENT_XA_PREPARE = 38, EVENT_MARIADB_GTID = 162, EVENT_QUERY_COMPRESSED = 165 };
 
 struct interval {
 	uint64_t from, to; /* places of the queue, [from, to) */
@@ -115,6 +117,8 @@ int feed_next(struct feed *feed, struct binlog_item *ret_item, struct error *err
 		return session_error_text(feed->end, number, text, "the stream broke", err);
 	if (got == 0)
 		return 0;
+	if (failpoint_reach(FP_CAPTURE_MYSQL_PACKET, err) < 0)
+		return -1;
 	if (type_of(&feed->packet) == EVENT_FORMAT && tell_scout(feed, &feed->packet, err) < 0)
 		return -1;
 	if (binlog_reader_feed(feed->reader, feed->packet.bytes, feed->packet.len, err) < 0)
@@ -191,7 +195,7 @@ static void see_query(struct ahead *ahead, const struct binlog_query *query, uin
 	const char *name;
 	size_t len;
 
-	if (is_word(query, "COMMIT")) {
+	if (is_word(query, "COMMIT") || behind(query, "XA COMMIT ", &len) != NULL || behind(query, "XA ROLLBACK ", &len) != NULL) {
 		ahead->state = AHEAD_WHOLE;
 	} else if (is_word(query, "ROLLBACK")) {
 		ahead->rolled_back = true;
@@ -216,6 +220,7 @@ static int see_packet(struct feed *feed, const struct packet *packet, struct err
 	case EVENT_XA_PREPARE:
 	case EVENT_MARIADB_GTID: /* the next one: this had no end of its own */
 	case EVENT_FORMAT:
+	case EVENT_HEARTBEAT: /* the log has nothing more, and groups come into it whole */
 		ahead->state = AHEAD_WHOLE;
 		return 0;
 	case EVENT_QUERY:

@@ -36,7 +36,7 @@ bool session_stopping(const struct source_options *options)
 
 uint32_t session_server_id(const struct source_options *options, unsigned n)
 {
-	const char *name = options->slot_name != NULL ? options->slot_name : "";
+	const char *name = options->name != NULL ? options->name : "";
 	uint32_t hash = 2166136261U + n;
 
 	if (n == 0 && options->server_id > 0)

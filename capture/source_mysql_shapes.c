@@ -2,8 +2,8 @@
  * source_mysql_shapes.c: what the catalogue said of tables, kept with the number from which on it was so.
  *
  * With binlog_row_metadata=MINIMAL the log does not name columns, so they are asked from the catalogue when a table is first met. A restart reads the
- * log of a while ago, when the catalogue may be of later: so each answer is kept, in a small SQLite file of the agent's own, one for each
- * log. DDL voids an answer from its number on; the void is kept too, because after a restart nobody reads that DDL again.
+ * log of a while ago, when the catalogue may be of later: so each answer is kept, in a small SQLite file of the agent's own.
+ * DDL voids an answer from its number on; the void is kept too, because after a restart nobody reads that DDL again.
  *
  *   shape(log, schema, name, number, text)   valid from that number on, until the next row of the table; text NULL: void
  *
@@ -54,13 +54,13 @@ static int make_tables(struct shapes *shapes, struct error *err)
 int shapes_open(const struct source_options *options, const char *log, struct shapes **ret_shapes, struct error *err)
 {
 	struct shapes *shapes = calloc(1, sizeof *shapes);
-	const char *name = options->slot_name != NULL && options->slot_name[0] != '\0' ? options->slot_name : "binlog";
+	const char *name = options->name != NULL && options->name[0] != '\0' ? options->name : "capture";
 	char path[4096];
 
 	if (shapes == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for the store of table shapes");
 	(void)snprintf(shapes->log, sizeof shapes->log, "%s", log);
-	if ((size_t)snprintf(path, sizeof path, "%s/%s.shapes", options->state_directory, name) >= sizeof path) {
+	if ((size_t)snprintf(path, sizeof path, "%s/%s.sqlite", options->state_directory, name) >= sizeof path) {
 		free(shapes);
 		return error_set(err, ERROR_CONFIG, "the name of the state directory is too long");
 	}

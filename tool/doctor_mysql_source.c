@@ -21,7 +21,6 @@
 #define SQL_MAX ((size_t)1 << 20)
 /* A log that is kept for less is worth a word: an agent may stand still over a weekend. */
 #define KEEP_LEAST_S INT64_C(259200)
-#define DENIED_SPECIFIC 1227 /* you need (at least one of) the ... privilege(s) */
 
 struct examination {
 	struct doctor *doctor;

@@ -251,6 +251,11 @@ static void check_shape(struct examination *at, struct map *map, const struct ta
 	at->compared++;
 }
 
+static bool check_named(void *context, const char *source, const char *schema, const char *table)
+{
+	return check_presence(context, source, schema, table);
+}
+
 static void check_tables(struct examination *at)
 {
 	const struct table *const *shapes = NULL;
@@ -265,7 +270,7 @@ static void check_tables(struct examination *at)
 		doctor_kafka_shapes(at->doctor, at->kafka, &shapes, &count);
 	for (size_t i = 0; i < count; i++)
 		check_shape(at, map, shapes[i]);
-	at->tables = doctor_configured(at->doctor, map, shapes, count, at);
+	at->tables = doctor_named_tables(at->doctor, map, shapes, count, check_named, at);
 	if (at->compared > 0)
 		doctor_ok(at->doctor, "tables", "target: %zu tables take every column of their newest event, with key and grants", at->compared);
 	if (at->tables > 0)
@@ -274,4 +279,37 @@ static void check_tables(struct examination *at)
 	if (at->compared == 0 && at->tables == 0 && at->doctor->counts[DOCTOR_FAIL] == failures)
 		doctor_ok(at->doctor, "tables", "target: no table to look at yet: the configuration names none, and Kafka has no event");
 	map_free(map);
+}
+
+/* The agent's own way to connect; what it says against the server is worth a finding. */
+static void link_up(struct examination *at, const struct apply_settings *settings)
+{
+	const struct sink_options options = { .type = settings->type, .name = settings->name, .hostname = settings->hostname,
+		.user = settings->user, .password = settings->password, .dbname = settings->dbname, .sslmode = settings->sslmode,
+		.sslrootcert = settings->sslrootcert, .sslcert = settings->sslcert, .sslkey = settings->sslkey, .port = settings->port,
+		.lock_timeout_us = settings->lock_timeout_us, .wake_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	at->linked = my_connect(&options, &at->link, &err) == 0;
+	if (!at->linked) {
+		(void)error_prefix(&err, "target");
+		doctor_error(at->doctor, "session", &err);
+	}
+}
+
+void doctor_mysql_target(struct doctor *doctor, struct doctor_kafka *kafka)
+{
+	const struct apply_settings *settings = doctor->apply;
+	const struct doctor_server server = { "target", settings->hostname, settings->user, settings->password, settings->dbname,
+		settings->sslmode, settings->sslrootcert, settings->sslcert, settings->sslkey, settings->port };
+	struct examination at = { .doctor = doctor, .settings = settings, .kafka = kafka };
+
+	if (!doctor_mysql_open(doctor, &server, settings->type, &at.session))
+		return;
+	link_up(&at, settings);
+	check_server(&at);
+	check_position(&at);
+	check_tables(&at);
+	my_link_close(&at.link);
+	doctor_mysql_close(&at.session);
 }

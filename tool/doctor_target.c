@@ -460,43 +460,52 @@ static const struct apply_table *group_of(const struct apply_settings *settings,
 }
 
 /* The names by map.h's rules, which can be said without a shape. */
-static void check_named(struct examination *at, const char *source)
+static bool visit_named(const struct apply_settings *settings, const char *source, doctor_named_visit *visit, void *context)
 {
-	const struct apply_table *group = group_of(at->settings, source);
+	const struct apply_table *group = group_of(settings, source);
 	const char *given = group != NULL && group->target[0] != '\0' ? group->target : NULL;
 	const char *full = given != NULL && strchr(given, '.') != NULL ? given : source;
 	const char *dot = strchr(full, '.'), *table;
 	char schema[256];
-	bool ok = true;
 
 	if (dot == NULL)
-		return;
-	if (full == source && at->settings->target_schema[0] != '\0')
-		(void)snprintf(schema, sizeof schema, "%s", at->settings->target_schema);
+		return false;
+	if (full == source && settings->target_schema[0] != '\0')
+		(void)snprintf(schema, sizeof schema, "%s", settings->target_schema);
 	else
 		(void)snprintf(schema, sizeof schema, "%.*s", (int)(dot - full), full);
 	table = full == source && given != NULL ? given : dot + 1;
-	if (check_presence(at, source, schema, table, NULL, &ok) && ok)
-		at->tables++;
+	return visit(context, source, schema, table);
 }
 
-static void check_configured(struct examination *at, struct map *map, const struct table *const *shapes, size_t count)
+size_t doctor_named_tables(struct doctor *doctor, struct map *map, const struct table *const *shapes, size_t count,
+	doctor_named_visit *visit, void *context)
 {
-	const struct apply_table *groups = at->settings->tables.items;
-	const struct settings_list *include = &at->settings->table_include_list;
+	const struct apply_settings *settings = doctor->apply;
+	const struct apply_table *groups = settings->tables.items;
+	const struct settings_list *include = &settings->table_include_list;
+	size_t good = 0;
 
-	for (size_t i = 0; i < at->settings->tables.count; i++)
+	for (size_t i = 0; i < settings->tables.count; i++)
 		if (!map_selected(map, groups[i].source)) {
-			doctor_warn(at->doctor, "mapping", "table %s has an entry in `tables`, but table_include_list and table_exclude_list leave it out",
+			doctor_warn(doctor, "mapping", "table %s has an entry in `tables`, but table_include_list and table_exclude_list leave it out",
 				groups[i].source);
-			doctor_remedy(at->doctor, "correct table_include_list or `tables` in %s", at->doctor->path);
+			doctor_remedy(doctor, "correct table_include_list or `tables` in %s", doctor->path);
 		} else if (!is_known(shapes, count, groups[i].source)) {
-			check_named(at, groups[i].source);
+			good += visit_named(settings, groups[i].source, visit, context);
 		}
 	for (size_t i = 0; i < include->count; i++)
 		if (strpbrk(include->items[i], "*?[\\") == NULL && map_selected(map, include->items[i]) &&
-			!is_known(shapes, count, include->items[i]) && group_of(at->settings, include->items[i]) == NULL)
-			check_named(at, include->items[i]);
+			!is_known(shapes, count, include->items[i]) && group_of(settings, include->items[i]) == NULL)
+			good += visit_named(settings, include->items[i], visit, context);
+	return good;
+}
+
+static bool check_named(void *context, const char *source, const char *schema, const char *table)
+{
+	bool ok = true;
+
+	return check_presence(context, source, schema, table, NULL, &ok) && ok;
 }
 
 static void check_tables(struct examination *at)
@@ -513,7 +522,7 @@ static void check_tables(struct examination *at)
 		doctor_kafka_shapes(at->doctor, at->kafka, &shapes, &count);
 	for (size_t i = 0; i < count; i++)
 		check_shape(at, map, shapes[i]);
-	check_configured(at, map, shapes, count);
+	at->tables = doctor_named_tables(at->doctor, map, shapes, count, check_named, at);
 	if (at->compared > 0)
 		doctor_ok(at->doctor, "tables", "target: %zu tables take every column of their newest event, with key and grants", at->compared);
 	if (at->tables > 0)

@@ -13,8 +13,8 @@ static const struct tool_command commands[] = {
 	{ "check", "FILE...", "check configuration files; no server is asked",
 		"Reads each file as its agent would and reports the first fault of each with file and line.", tool_check },
 	{ "doctor", "[--json] FILE...", "ask the servers whether an agent can do its work",
-		"Looks at wal_level, slots, publication, grants and replica identities at the source, at Kafka and its topics, and at the "
-		"target's tables, as far as the file's agent needs them. Each WARN and FAIL comes with its remedy; --json prints the findings as "
+		"Looks at the source's log and how it is kept (wal_level, slots, publication; binlog format, image, metadata, retention), grants and "
+		"keys, at Kafka and its topics, and at the target's tables, as far as the file's agent needs them. Each WARN and FAIL comes with its remedy; --json prints the findings as "
 		"JSON. Changes nothing. Exit status 1 when something FAILs, 78 when a file cannot be loaded.",
 		tool_doctor },
 	{ "status", "[--json] [--watch] [--run-directory DIR] [NAME...]", "show this machine's agents",

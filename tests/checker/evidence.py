@@ -74,7 +74,7 @@ def gather_topics(kafka, prefix):
             decoder.decode(record.key())
             block, source = event["transaction"], event["source"]
             events.append(Event(topic, record.partition(), record.offset(), block["id"], block["total_order"],
-                                block["data_collection_order"], f"{source['schema']}.{source['table']}", event["op"],
+                                block["data_collection_order"], f"{source.get('schema') or source['db']}.{source['table']}", event["op"],
                                 record.key()))
     for record in kafka.read_topic(prefix + ".transaction"):
         mark = decoder.decode(record.value())

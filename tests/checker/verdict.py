@@ -11,7 +11,7 @@ class Event:
     topic: str
     partition: int
     offset: int
-    transaction: str  # "xid:commit"
+    transaction: str  # "xid:commit", "gtid:number"
     order: int        # total_order
     table_order: int  # data_collection_order
     table: str        # "schema.table"
@@ -20,11 +20,11 @@ class Event:
 
     @property
     def commit(self):
-        return int(self.transaction.split(":")[1])
+        return _commit(self.transaction)
 
     @property
     def xid(self):
-        return int(self.transaction.split(":")[0])
+        return _name(self.transaction)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Mark:
 
 @dataclasses.dataclass
 class Journal:
-    """What the workload knows: committed xid -> {table: row events}, xids with an unknown end, xids rolled back."""
+    """What the workload knows: committed xid or GTID -> {table: row events}, those with an unknown end, those rolled back."""
     committed: dict
     unknown: set
     rolled_back: set
@@ -80,7 +80,13 @@ def report(faults, limit=10):
 
 
 def _commit(transaction):
-    return int(transaction.split(":")[1])
+    return int(transaction.rpartition(":")[2])
+
+
+def _name(transaction):
+    """How the workload knows it: PostgreSQL's number of the transaction, or a GTID, which may have colons of its own."""
+    name = transaction.rpartition(":")[0]
+    return int(name) if name.isdigit() else name
 
 
 def _check_chain(evidence, faults):
@@ -159,7 +165,7 @@ def _check_journal(evidence, faults):
     ends = collections.defaultdict(list)
     for mark in evidence.marks:
         if mark.status == "END":
-            ends[int(mark.transaction.split(":")[0])].append(mark)
+            ends[_name(mark.transaction)].append(mark)
     for xid, rows in journal.committed.items():
         if rows and xid not in ends:
             faults.append(("lost", f"committed transaction {xid}"))

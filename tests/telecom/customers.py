@@ -79,7 +79,7 @@ class Customers:
         self.target.script(TARGET_SQL)
         self.target.execute(f"CREATE USER tailrace_apply@'%' IDENTIFIED BY '{self.password}';"
                             "GRANT ALL ON tailrace.* TO tailrace_apply@'%';"
-                            + "".join(f"GRANT SELECT, INSERT, UPDATE, DELETE, DROP ON crm.{table} TO tailrace_apply@'%';"
+                            + "".join(f"GRANT SELECT, INSERT, UPDATE, DELETE ON crm.{table} TO tailrace_apply@'%';"
                                       for table in COLUMNS))
 
     def apply_config(self, **more):

@@ -2,7 +2,7 @@
  * codec_bench.c: what one event of a 15-column customer row costs in the codec. Not a test: it judges nothing, run
  * it by hand.
  *
- *     tests/unit/codec_bench [rounds]
+ *     tests/unit/codec_bench [rounds [connector]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +61,13 @@ static double decode(struct codec_pair *pair, long rounds)
 int main(int argc, char **argv)
 {
 	long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
-	struct change chg = { .op = CHANGE_INSERT, .table = &customer_table, .after = customer_row, .lsn = 23456789 };
+	struct change chg = { .op = CHANGE_INSERT, .table = &customer_table, .after = customer_row, .lsn = 23456789,
+		.file = "binlog.000007" };
 	struct encoder_table *et = NULL;
 	struct codec_pair pair;
 	double ns;
 
-	codec_pair_open(&pair);
+	codec_pair_open_for(&pair, argc > 2 ? argv[2] : "postgresql");
 	expect_ok(encoder_table_new(pair.encoder, &customer_table, &et, &pair.err), &pair.err);
 	(void)encode(&pair, et, &chg, rounds / 10 + 1);
 	ns = encode(&pair, et, &chg, rounds);

@@ -1,0 +1,241 @@
+/*
+ * source_mysql_statement.c: what statements in the log mean to the group that they stand in.
+ *
+ *   BEGIN, XA START           MySQL: the group has an end of its own; XA START: its rows are those of a branch
+ *   COMMIT, ROLLBACK          the end; after a ROLLBACK nothing of the group happened (source_mysql_feed.c)
+ *   SAVEPOINT, ROLLBACK TO    MariaDB: what lies between never happened
+ *   XA COMMIT, XA ROLLBACK    the branch is decided
+ *   TRUNCATE                  a change of the table
+ *   other DDL                 what was known of the named tables is known no longer
+ *   INSERT, UPDATE ...        rows that nobody can tell from the log: a named stop, if they may be of a captured table
+ *   anything else             nothing
+ */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "capture/decode_statement.h"
+#include "capture/source_mysql.h"
+
+#include "lib/base/log.h"
+
+#define MAP_MAX ((size_t)1 << 20)
+
+static const char *file_of(const struct source *src)
+{
+	return binlog_reader_file((src->branch != NULL ? src->branch : src->feed)->reader);
+}
+
+/* ---- rows that were undone ---- */
+
+/* Known in advance, these rows would not have been given. */
+static int given_too_much(const struct source *src, const struct binlog_item *item, const char *what, struct error *err)
+{
+	error_set(err, ERROR_DATA, "%s:%" PRIu64 ": %s undoes rows of transaction %s that were given out already, as it is larger than %zu MiB", file_of(src),
+		item->start, what, src->txn.id, STREAM_QUEUE_SIZE >> 20);
+	return error_hint(err, "start anew with another topic_prefix; for the future, do not mix temporary tables into large transactions that are rolled back");
+}
+
+static int take_rollback(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	if (src->given > 0)
+		return given_too_much(src, item, "ROLLBACK", err);
+	return items_end_group(src, item, err);
+}
+
+static int take_savepoint(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	const char *text = item->query.text;
+
+	if (!src->large || src->group_rows != ROWS_GIVEN)
+		return 0;
+	if (item->query.len > 11 && strncasecmp(text, "ROLLBACK TO", 11) == 0)
+		return src->given_since_savepoint > 0 ? given_too_much(src, item, "ROLLBACK TO", err) : 0;
+	src->savepoint = true;
+	return 0;
+}
+
+/* ---- DDL ---- */
+
+static int forget_tables(struct source *src, const struct statement *statement, struct error *err)
+{
+	for (size_t i = 0; i < statement->table_count; i++) {
+		const struct statement_table *table = &statement->tables[i];
+
+		binlog_tables_forget(src->tables, table->schema, table->name);
+		if (src->shapes != NULL && table->schema != NULL &&
+			shapes_void(src->shapes, table->schema, table->name, src->catalogue.number, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A table that was not met since the start: its shape is that of the catalogue. NULL and 0: nobody knows it any more. */
+static int shape_from_catalogue(struct source *src, const struct statement_table *named, const struct table **ret_table, struct error *err)
+{
+	const struct binlog_catalogue_column *columns;
+	struct buf map;
+	size_t count;
+	int rc = -1;
+
+	buf_init(&map, MAP_MAX);
+	if (catalogue_describe(&src->control, named->schema, named->name, &src->arena, &columns, &count, err) < 0)
+		goto out;
+	if (count == 0) {
+		log_warning("%s.%s was truncated at transaction %s, but it was dropped or renamed later and its shape is not known: left out", named->schema,
+			named->name, src->txn.id);
+		rc = 0;
+		goto out;
+	}
+	if (map_make(named->schema, named->name, columns, count, src->end.mariadb, &map, err) == 0)
+		rc = binlog_tables_map(src->tables, map.data, map.len, ret_table, err);
+out:
+	buf_release(&map);
+	return rc;
+}
+
+static int take_truncate(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	const struct statement_table *named = statement->tables;
+	const struct table *table = NULL;
+
+	if (statement->table_count != 1 || src->group_rows != ROWS_GIVEN || !catalogue_is_chosen(&src->options, named->schema, named->name))
+		return 0;
+	table = binlog_tables_find(src->tables, named->schema, named->name);
+	if (table == NULL && shape_from_catalogue(src, named, &table, err) < 0)
+		return error_prefix(err, "%s:%" PRIu64 ": TRUNCATE", file_of(src), item->start);
+	src->truncate_due = table;
+	src->truncate_start = item->start;
+	return 0;
+}
+
+/* ---- rows as statements ---- */
+
+static bool matches_database(const char *pattern, const char *schema)
+{
+	const char *dot = strchr(pattern, '.');
+	char database[256];
+
+	(void)snprintf(database, sizeof database, "%.*s", dot != NULL ? (int)(dot - pattern) : (int)strlen(pattern), pattern);
+	return fnmatch(database, schema, 0) == 0;
+}
+
+/* Whether some table of the database may be captured. "": nobody knows which it is. */
+static bool may_be_captured(const struct source_options *options, const char *schema)
+{
+	if (schema[0] == '\0')
+		return true;
+	if (!catalogue_is_chosen(&(struct source_options){ .table_include = NULL }, schema, "t"))
+		return false;
+	for (size_t i = 0; i < options->table_include_count; i++)
+		if (matches_database(options->table_include[i], schema))
+			return true;
+	return options->table_include_count == 0;
+}
+
+static int take_data(const struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	const struct binlog_query *query = &item->query;
+	size_t word = 0;
+	bool captured = statement->table_count == 0 && may_be_captured(&src->options, query->schema);
+
+	for (size_t i = 0; i < statement->table_count; i++)
+		captured = captured || statement->tables[i].schema == NULL || statement->tables[i].name == NULL ||
+			catalogue_is_chosen(&src->options, statement->tables[i].schema, statement->tables[i].name);
+	if (!captured || src->group_rows == ROWS_KNOWN)
+		return 0;
+	while (word < query->len && word < 20 && strchr(" \t\r\n(/", query->text[word]) == NULL)
+		word++;
+	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": a change in database \"%s\" was logged as a statement and not as rows: %.*s ...", file_of(src),
+		item->start, query->schema, (int)word, query->text);
+	return error_hint(err, "what it changed cannot be told from the log: set binlog_format=ROW, also for sessions, and start anew with another topic_prefix");
+}
+
+/* ---- statements ---- */
+
+static int take_decision(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	struct prepared *prepared;
+
+	if (statement->kind == STATEMENT_XA_COMMIT)
+		return items_take_branch(src, item, statement->xa, err);
+	prepared = groups_prepared(src->groups, statement->xa);
+	if (prepared != NULL && src->group_rows != ROWS_KNOWN && groups_decide(src->groups, prepared, err) < 0)
+		return -1;
+	return items_end_group(src, item, err);
+}
+
+static bool is_word(const struct binlog_query *query, const char *word)
+{
+	return query->len == strlen(word) && memcmp(query->text, word, query->len) == 0;
+}
+
+/* The words that end most groups need no tokenizer. */
+static void read_statement(struct source *src, const struct binlog_query *query, struct statement *ret)
+{
+	*ret = (struct statement){ .kind = STATEMENT_OTHER, .xa = "" };
+	if (is_word(query, "BEGIN")) {
+		ret->kind = STATEMENT_BEGIN;
+	} else if (is_word(query, "COMMIT")) {
+		ret->kind = STATEMENT_COMMIT;
+	} else {
+		arena_reset(&src->arena);
+		statement_read(query, &src->arena, ret);
+	}
+}
+
+/* Statements of the branch itself, on the second stream: its end is the XA PREPARE event. */
+static int take_in_branch(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	if (statement->kind == STATEMENT_SAVEPOINT)
+		return take_savepoint(src, item, err);
+	return 0;
+}
+
+static int take_ddl(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	if (statement->kind == STATEMENT_TRUNCATE)
+		return take_truncate(src, item, statement, err);
+	if (statement->kind == STATEMENT_DATA)
+		return take_data(src, item, statement, err);
+	return forget_tables(src, statement, err);
+}
+
+int statement_take(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	const struct binlog_query *query = &item->query;
+	struct statement statement;
+
+	read_statement(src, query, &statement);
+	if (src->branch != NULL)
+		return take_in_branch(src, item, &statement, err);
+	switch (statement.kind) {
+	case STATEMENT_BEGIN:
+		src->single = false;
+		src->explicit_end = true;
+		if (query->len > 2 && strncasecmp(query->text, "XA", 2) == 0 && src->group_rows == ROWS_GIVEN)
+			src->group_rows = ROWS_HELD;
+		return 0;
+	case STATEMENT_COMMIT:
+		return items_end_group(src, item, err);
+	case STATEMENT_ROLLBACK:
+		return take_rollback(src, item, err);
+	case STATEMENT_SAVEPOINT:
+		return take_savepoint(src, item, err);
+	case STATEMENT_XA_END:
+		return 0;
+	case STATEMENT_XA_COMMIT:
+	case STATEMENT_XA_ROLLBACK:
+		return take_decision(src, item, &statement, err);
+	default:
+		break;
+	}
+	if (take_ddl(src, item, &statement, err) < 0)
+		return -1;
+	/* MySQL: a group that does not begin with BEGIN is this one statement; MariaDB says so in the GTID event */
+	if (src->single || (!src->end.mariadb && !src->explicit_end))
+		return items_end_group(src, item, err);
+	return 0;
+}
