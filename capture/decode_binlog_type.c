@@ -313,6 +313,19 @@ static int describe_vector(struct maker *m)
 
 /* ---- labels ---- */
 
+/* The character at *at, which is doubled or behind a backslash if it is special, and moves behind it. */
+static char take_quoted(const char **at)
+{
+	char c = *(*at)++;
+
+	if (c == '\'' && **at == '\'')
+		(*at)++;
+	if (c != '\\' || **at == '\0')
+		return c;
+	c = *(*at)++;
+	return c == 'n' ? '\n' : c == 'r' ? '\r' : c == '0' ? '\0' : c;
+}
+
 /* Counts, and with labels takes, what stands in the parentheses of enum('a','it''s'). False: it is no such text. */
 static bool scan_labels(const char *at, struct arena *arena, const char **labels, size_t *ret_count)
 {
@@ -320,24 +333,22 @@ static bool scan_labels(const char *at, struct arena *arena, const char **labels
 
 	at = strchr(at, '(');
 	while (at != NULL && (*at == '(' || *at == ',')) {
-		const char *from = ++at + 1;
+		const char *from;
 		size_t len = 0;
 		char *copy;
 
-		if (*at++ != '\'')
+		if (*++at != '\'')
 			return false;
-		while (*at != '\0' && (*at != '\'' || at[1] == '\'')) {
-			at += *at == '\'' ? 2 : 1;
-			len++;
-		}
+		for (from = ++at; *at != '\0' && (*at != '\'' || at[1] == '\''); len++)
+			(void)take_quoted(&at);
 		if (*at++ != '\'')
 			return false;
 		if (labels != NULL) {
 			copy = arena_alloc(arena, len + 1);
 			if (copy == NULL)
 				return false;
-			for (size_t i = 0; i < len; i++, from += *from == '\'' ? 2 : 1)
-				copy[i] = *from;
+			for (size_t i = 0; i < len; i++)
+				copy[i] = take_quoted(&from);
 			copy[len] = '\0';
 			labels[count] = copy;
 		}

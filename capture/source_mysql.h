@@ -97,10 +97,10 @@ void queue_cancel(struct queue *queue);
  */
 int queue_take(struct queue *queue, struct packet *ret_packet, unsigned *ret_number, const char **ret_text);
 /*
- * Reader: looks at packets behind the taken one without taking them. *io_at: 0 at first, then where to go on. 1 and a packet; 0: none now, the
- * descriptor tells; -1: none will come before some are taken (no room, or ended).
+ * Reader: looks at packets behind the taken one without taking them. *io_at: 0 at first, then where to go on. 1 and a packet; 0: none now,
+ * queue_fd() tells; -1: none will come before some are taken, there is no room; -2: ended, number and text say why.
  */
-int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet);
+int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text);
 int queue_fd(const struct queue *queue);
 
 /* ---- source_mysql_stream.c: the dump connection ---- */

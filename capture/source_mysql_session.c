@@ -9,8 +9,11 @@
  *   verify-full  TLS, and the name must be the host's
  * A Unix socket needs none of it.
  *
+ * The library goes on without TLS where the server has none, whatever it was asked for (unless the name is verified); so that is looked at afterwards.
+ *
  * Without TLS, caching_sha2_password and sha256_password are refused over TCP: when the server's cache is cold they send the password under a key that
- * anybody in between can put in the place of the server's. The library asks before the method is known, so it is told which methods are allowed.
+ * anybody in between can put in the place of the server's. Which method it will be is known to the library only, so the first try allows just those
+ * that show nothing; if the server wants another one and offers TLS, the second try, with TLS, allows all.
  */
 #include "capture/source_mysql.h"
 
@@ -28,6 +31,7 @@
 #define METHODS_WITHOUT_TLS "mysql_native_password,client_ed25519,parsec,auth_gssapi_client"
 
 enum tls_use { TLS_NONE, TLS_TRY, TLS_MUST };
+enum methods { METHODS_SAFE, METHODS_ALL };
 
 bool session_stopping(const struct source_options *options)
 {
@@ -151,20 +155,25 @@ static enum tls_use tls_use(const struct source_options *options)
 	return strcmp(mode, "prefer") == 0 || strcmp(mode, "allow") == 0 ? TLS_TRY : TLS_MUST;
 }
 
-static void set_tls(const struct source_options *options, MYSQL *conn, bool tls)
+static bool verifies_name(const struct source_options *options)
 {
-	my_bool must = tls, verify = tls && is_set(options->sslmode) && strcmp(options->sslmode, "verify-full") == 0;
+	return is_set(options->sslmode) && strcmp(options->sslmode, "verify-full") == 0;
+}
+
+static void set_tls(const struct source_options *options, MYSQL *conn, enum methods methods)
+{
+	my_bool tls = tls_use(options) != TLS_NONE, verify = tls && verifies_name(options);
 
 	if (tls)
 		(void)mysql_ssl_set(conn, is_set(options->sslkey) ? options->sslkey : NULL, is_set(options->sslcert) ? options->sslcert : NULL,
 			is_set(options->sslrootcert) ? options->sslrootcert : NULL, NULL, NULL);
-	else if (!is_socket(options))
+	if (methods == METHODS_SAFE)
 		(void)mysql_options(conn, MARIADB_OPT_RESTRICTED_AUTH, METHODS_WITHOUT_TLS);
-	(void)mysql_options(conn, MYSQL_OPT_SSL_ENFORCE, &must);
+	(void)mysql_options(conn, MYSQL_OPT_SSL_ENFORCE, &tls);
 	(void)mysql_options(conn, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 }
 
-static MYSQL *new_connection(const struct source_options *options, unsigned read_timeout_s, bool tls)
+static MYSQL *new_connection(const struct source_options *options, unsigned read_timeout_s, enum methods methods)
 {
 	MYSQL *conn = mysql_init(NULL);
 	unsigned connect_s = SESSION_CONNECT_S, write_s = SESSION_QUERY_S, off = 0;
@@ -179,18 +188,18 @@ static MYSQL *new_connection(const struct source_options *options, unsigned read
 	(void)mysql_options(conn, MYSQL_OPT_LOCAL_INFILE, &off); /* a server may not ask for our files */
 	(void)mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	(void)mysql_options4(conn, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "tailrace-capture");
-	set_tls(options, conn, tls);
+	set_tls(options, conn, methods);
 	return conn;
 }
 
-/* One try; NULL and err. *ret_number: the library's own. */
-static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, bool tls, unsigned *ret_number, struct error *err)
+/* One try; NULL and err. *ret_again: another try with all methods is safe, because the server has TLS. */
+static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, enum methods methods, bool *ret_again, struct error *err)
 {
 	const struct source_options *options = end->options;
-	MYSQL *conn = new_connection(options, read_timeout_s, tls);
+	MYSQL *conn = new_connection(options, read_timeout_s, methods);
 	bool socket = is_socket(options);
 
-	*ret_number = 0;
+	*ret_again = false;
 	if (conn != NULL &&
 		mysql_real_connect(conn, socket ? "localhost" : options->hostname, is_set(options->user) ? options->user : NULL,
 			is_set(options->password) ? options->password : "", NULL, socket ? 0 : (unsigned)options->port,
@@ -198,18 +207,19 @@ static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, 
 		return conn;
 	(void)session_error(end, conn, "could not connect", err);
 	if (conn != NULL) {
-		*ret_number = mysql_errno(conn);
+		*ret_again = methods == METHODS_SAFE && mysql_errno(conn) == CR_PLUGIN_NOT_ALLOWED && tls_use(options) != TLS_NONE &&
+			(conn->server_capabilities & CLIENT_SSL) != 0;
 		mysql_close(conn);
 	}
 	return NULL;
 }
 
 /* No library version may fall back to clear text where TLS was asked for. */
-static int check_tls(const struct endpoint *end, MYSQL *conn, bool tls, struct error *err)
+static int check_tls(const struct endpoint *end, MYSQL *conn, struct error *err)
 {
-	if (!tls || mysql_get_ssl_cipher(conn) != NULL)
+	if (tls_use(end->options) != TLS_MUST || mysql_get_ssl_cipher(conn) != NULL)
 		return 0;
-	error_set(err, ERROR_CONFIG, "%s at %s:%" PRId64 ": the connection is not encrypted", end->mariadb ? "MariaDB" : "MySQL",
+	error_set(err, ERROR_CONFIG, "%s at %s:%" PRId64 ": the server has no TLS", end->mariadb ? "MariaDB" : "MySQL",
 		host_of(end->options), end->options->port);
 	return error_hint(err, HINT_TLS);
 }
@@ -230,20 +240,16 @@ static void library_begin(void)
 int session_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	enum tls_use use = tls_use(end->options);
-	bool tls = use != TLS_NONE;
-	unsigned number;
+	bool safe = is_socket(end->options) || verifies_name(end->options), again;
 	MYSQL *conn;
 
 	(void)pthread_once(&once, library_begin);
-	conn = connect_once(end, read_timeout_s, tls, &number, err);
-	if (conn == NULL && use == TLS_TRY && number == CR_SSL_CONNECTION_ERROR) {
-		tls = false;
-		conn = connect_once(end, read_timeout_s, tls, &number, err);
-	}
+	conn = connect_once(end, read_timeout_s, safe ? METHODS_ALL : METHODS_SAFE, &again, err);
+	if (conn == NULL && again)
+		conn = connect_once(end, read_timeout_s, METHODS_ALL, &again, err);
 	if (conn == NULL)
 		return -1;
-	if (check_tls(end, conn, tls, err) < 0 || prepare_session(end, kind, conn, err) < 0) {
+	if (check_tls(end, conn, err) < 0 || prepare_session(end, kind, conn, err) < 0) {
 		mysql_close(conn);
 		return -1;
 	}

@@ -5,11 +5,13 @@ witnesses are the source, the target and the clerks' journal; the topics are loo
 """
 import re
 import threading
+import time
 
 import pymysql
 
 from checker import Evidence, check, gather_journal, gather_topics, report
 from checker.evidence import missing_tombstones
+from harness import config
 from telecom import billing
 from telecom.billing_workload import Workload
 
@@ -21,15 +23,25 @@ class Copy(billing.Billing):
         super().__init__(stack, kafka, source=stack.mariadb("billing-db"), target=stack.mariadb("copy-db"), **options)
 
     def prepare(self):
-        self.prepare_source()
+        self.source.script(billing.SOURCE_SQL)
+        self.source.execute(f"CREATE USER tailrace_capture@'%' IDENTIFIED BY '{self.capture_password}';"
+                            "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO tailrace_capture@'%';"
+                            "GRANT SELECT ON billing.* TO tailrace_capture@'%'")
         self.target.script(billing.SOURCE_SQL)
         self.target.execute(f"CREATE USER tailrace_apply@'%' IDENTIFIED BY '{self.apply_password}';"
                             "GRANT ALL ON tailrace.* TO tailrace_apply@'%';"
                             "GRANT SELECT, INSERT, UPDATE, DELETE ON billing.* TO tailrace_apply@'%'")
 
+    def drain(self, timeout=60):
+        mark = f"drain {time.monotonic_ns()}"
+        self.source.execute("INSERT INTO billing.billing_log VALUES (now(6), 'drain', %s, NULL)", [mark])
+        self.target.wait_value(f"SELECT count(*) FROM billing.billing_log WHERE action = '{mark}'", 1, timeout)
+
     def apply_config(self, **more):
         tables = [{"source": table, "target": table} for table in billing.SOURCE_TABLES]
-        return super().apply_config(tables=tables, dbname="billing", **more)
+        settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.apply_settings, **more}
+        return config.apply_config(self.target, self.kafka, name="copy-apply", topic_prefix=self.prefix, dbname="billing", tables=tables,
+                                   include=billing.SOURCE_TABLES, user="tailrace_apply", password=self.apply_password, **settings)
 
 
 class Scene:

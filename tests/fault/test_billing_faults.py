@@ -3,11 +3,10 @@ import random
 import re
 
 import pytest
+from billing_scene import Scene
+from test_failpoints import names
 
 from harness import Stack, wait_until
-
-from .billing_scene import Scene
-from .test_failpoints import names
 
 FAULTS = [("kill", 1), ("kill", 5), ("error", 1)]
 KILLS = 15

@@ -21,6 +21,7 @@ from telecom.workload import Journal, Pace
 
 WORDS = "flat roaming café Überweisung señal discount data voice SMS router rental activation".split()
 NOTES = WORDS + ["通話", "привет", "🎉", "it's \"quoted\"", "tab\there", "back\\slash"]
+SERVER_GOES = (1040, 1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927)  # shut down, or the session killed
 TAX = decimal.Decimal("0.1900")
 DRAFT, OPEN = ("new", "onHold", "validated"), ("sent", "partiallyPaid")
 
@@ -79,9 +80,12 @@ class Worker(threading.Thread):
                         conn.autocommit(False)
                     self.transaction(conn, self.choose())
                 except (pymysql.err.OperationalError, pymysql.err.InterfaceError, ConnectionError) as error:
-                    if error.args and error.args[0] in (1205, 1213):  # lock wait, deadlock
+                    number = error.args[0] if error.args else 0
+                    if number in (1205, 1213):  # lock wait, deadlock
                         conn.rollback()
                         continue
+                    if isinstance(number, int) and 1000 < number < 2000 and number not in SERVER_GOES:
+                        raise
                     # The server went away; what was under way is unknown, and so is every bill that it was about.
                     conn, self.bills, self.payments = None, {}, {}
                     self.stopping.wait(0.2)
@@ -193,7 +197,7 @@ class Worker(threading.Thread):
     def insert_payment(self, cursor, cents):
         r, number = self.random, self.new_number()
         self.write(cursor, "payment", "INSERT INTO payment VALUES (%s, %s, %s, %s, 'done', 'EUR', %s, now(6), %s)",
-                   number, r.randrange(10**6), str(uuid.UUID(int=r.getrandbits(128))),
+                   number, r.randrange(10**6), str(uuid.UUID(int=r.getrandbits(128), version=4)),
                    r.choice(["bankTransfer", "creditCard", "directDebit", "cash"]), money(cents), r.choice([None, self.words(6)]))
         return number, Payment(cents)
 

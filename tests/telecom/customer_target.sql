@@ -1,5 +1,6 @@
 -- The billing department's copy of the customers, MariaDB: what its clerks need of the customer database. docs/types.md says which type
--- takes which. Texts keep their case and trailing spaces apart, as PostgreSQL does; no birth date, no contact's tags.
+-- takes which. Texts keep their case apart, as PostgreSQL does. MariaDB's UUID takes only some
+-- versions of UUIDs, a text all. No birth date, no contact's tags.
 CREATE DATABASE crm CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 USE crm;
 
@@ -9,7 +10,7 @@ CREATE TABLE customer (
 	status enum('initialized', 'validated', 'active', 'suspended', 'closed') NOT NULL,
 	status_reason varchar(200) NULL,
 	vip boolean NOT NULL,
-	external_id uuid NOT NULL,
+	external_id char(36) CHARACTER SET ascii NOT NULL,
 	credit_limit decimal(12,2) NULL,
 	credit_score smallint NULL,
 	churn_risk float NULL,

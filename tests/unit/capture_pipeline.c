@@ -588,11 +588,13 @@ static void every_end_of_the_world_leaves_the_same_topics(void **state)
 	end_the_world();
 }
 
-/* The source has no slot and cannot tell where its log ends: as MySQL's. */
+/* The source has no slot and cannot tell where its log ends: as MySQL's. It wants to be told as soon as may be. */
 static void every_end_of_the_world_with_a_numbered_log(void **state)
 {
 	numbered = true;
+	settings.semi_sync = true;
 	end_the_world();
+	settings.semi_sync = false;
 	numbered = false;
 }
 

@@ -11,7 +11,7 @@ from SHOW BINLOG EVENTS.  So a line can only match if the decoder reads from the
     table <table> <columns>                the first table map of this shape
     insert <table> new(...)                update <table> old(...)|key(...) new(...)        delete <table> old(...)|key(...)
 
-Blanks, line ends, %, commas, parentheses and bytes below 0x20 inside of words are %XX.
+In names and values, blanks, control characters and any of %,()=| are %XX; in statements, annotations and versions % and control characters.
 """
 
 import calendar
@@ -28,6 +28,10 @@ PLAIN = {"date": "date", "year": "year", "float": "float32", "double": "float64"
 
 def escape(text):
     return re.sub(r"[\x00-\x20%,()=|]", lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def escape_text(text):
+    return re.sub(r"[\x00-\x1f%]", lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def words(column_type):
@@ -196,31 +200,31 @@ def log_line(kind, end, info):
 
 def _log_line(kind, info):
     if kind == "Format_desc":
-        return "format " + escape(re.match(r"Server ver: (.*), Binlog ver: 4$", info)[1])
+        return "format " + escape_text(re.match(r"Server ver: (.*), Binlog ver: 4$", info)[1])
     if kind in ("Gtid", "Gtid_tagged", "Gtid_tagged_log", "Anonymous_Gtid"):
         found = re.search(r"GTID_NEXT= '(.*)'", info)
         if found:
             return "gtid " + found[1].lower()
         found = re.match(r"(BEGIN |XA START (\S+) )?GTID (\S+)", info)
-        return f"gtid {found[3]}" + (" begin" if found[1] else "") + (f" xa={escape(found[2])}" if found[2] else "")
+        return f"gtid {found[3]}" + (" begin" if found[1] else "") + (f" xa={found[2]}" if found[2] else "")
     if kind in ("Query", "Query_compressed"):
         found = re.match(r"use `((?:[^`]|``)*)`; ", info)
         text = XID_COMMENT.sub("", info[found.end():] if found else info)
-        return "query " + (f"use={escape(found[1])} " if found else "") + escape(text)
+        return "query " + (f"use={escape(found[1])} " if found else "") + escape_text(text)
     if kind == "Xid":
         return "xid " + re.search(r"xid=(\d+)", info)[1]
     if kind == "XA_prepare":
         found = re.match(r"XA (PREPARE|COMMIT) (\S+)( ONE PHASE)?$", info)
-        return "xa " + ("one_phase " if found[3] else "") + escape(found[2])
+        return "xa " + ("one_phase " if found[3] else "") + found[2]
     if kind in ("Annotate_rows", "Rows_query"):
-        return "annotate " + escape(info.removeprefix("# ") if kind == "Rows_query" else info)
+        return "annotate " + escape_text(info.removeprefix("# ") if kind == "Rows_query" else info)
     if kind == "Rotate":
         file, offset = info.split(";pos=")
         return f"rotate {file} {offset}"
     if kind == "Gtid_list":
-        return "gtid_list " + escape(info.strip("[]").replace(" ", ""))
+        return "gtid_list " + info.strip("[]").replace(" ", "")
     if kind == "Previous_gtids":
-        return "previous_gtids " + escape(re.sub(r"\s", "", info))
+        return "previous_gtids " + re.sub(r"\s", "", info)
     return "stop" if kind == "Stop" else None
 
 

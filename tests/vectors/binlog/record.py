@@ -134,9 +134,8 @@ def settings(server, scenario):
         after.append(off)
     if scenario == "anonymous":
         modes = ["ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"]
-        before += ["SET GLOBAL enforce_gtid_consistency = OFF", *(f"SET GLOBAL gtid_mode = {mode}" for mode in modes)]
-        after += [*(f"SET GLOBAL gtid_mode = {mode}" for mode in reversed(modes[:2])), "SET GLOBAL enforce_gtid_consistency = ON",
-                  "SET GLOBAL gtid_mode = ON"]
+        before += [f"SET GLOBAL gtid_mode = {mode}" for mode in modes]
+        after += [f"SET GLOBAL gtid_mode = {mode}" for mode in [*reversed(modes[:2]), "ON"]]
     return before, after
 
 
