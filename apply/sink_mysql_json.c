@@ -3,13 +3,15 @@
  *
  * MySQL keeps a JSON number as a 64-bit integer or as a double, and rounds without a word what is neither (MariaDB keeps the text). So
  * each number is looked at: does the shortest spelling of its double have the same digits? An array becomes a JSON array: numbers and
- * booleans as such, JSON elements as they are, everything else as the text that PostgreSQL writes.
+ * booleans as such, JSON elements as they are, everything else as the text that PostgreSQL writes. In a column that is a text it is
+ * spelled as PostgreSQL spells arrays.
  */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "apply/sink_mysql_text.h"
 #include "apply/sink_postgres_text.h"
@@ -194,4 +196,46 @@ int my_array_json(const struct column *column, const struct value *val, struct b
 	}
 	buf_append_byte(out, ']');
 	return 0;
+}
+
+/* PostgreSQL quotes what would not read back: nothing, NULL, and what has a character of the array's own spelling. */
+static bool needs_quotes(const char *text, size_t len)
+{
+	if (len == 0 || (len == 4 && strncasecmp(text, "null", 4) == 0))
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (strchr("{}\",\\ \t\n\r\v\f", text[i]) != NULL)
+			return true;
+	return false;
+}
+
+int my_array_text(const struct column *column, const struct value *val, struct buf *out, struct error *err)
+{
+	struct column element = *column;
+	struct buf text;
+	int result = 0;
+
+	if (val->kind != VALUE_ARRAY)
+		return pg_text(column, val, out, err);
+	element.type = column->element_type;
+	buf_init(&text, out->max);
+	buf_append_byte(out, '{');
+	for (size_t i = 0; i < val->array.count && result == 0; i++) {
+		const struct value *item = &val->array.items[i];
+
+		buf_append_str(out, i > 0 ? "," : "");
+		if (item->kind == VALUE_NULL) {
+			buf_append_str(out, "NULL");
+			continue;
+		}
+		buf_reset(&text);
+		result = pg_text(&element, item, &text, err);
+		if (result == 0 && needs_quotes(text.data, text.len))
+			pg_array_quote(out, text.data, text.len);
+		else if (result == 0)
+			buf_append(out, text.data, text.len);
+	}
+	buf_append_byte(out, '}');
+	buf_release(&text);
+	return result;
 }

@@ -16,8 +16,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 
-/* Most columns of a table of either server, so most bits of a set of columns. */
-#define MY_COLUMNS_MAX 4096
+/* Most columns of an InnoDB table are 1017; so many bits has a set of columns. */
+#define MY_COLUMNS_MAX 1024
 #define MY_SET_WORDS (MY_COLUMNS_MAX / 64)
 /* No SQL text of ours without values is longer. */
 #define MY_SQL_MAX ((size_t)4 << 20)

@@ -239,7 +239,7 @@ int my_array(const struct my_format *format, const struct column *column, const 
 	size_t start = out->len;
 
 	if (format->form == MY_ARRAY_TEXT) {
-		if (pg_text(column, val, out, err) < 0)
+		if (my_array_text(column, val, out, err) < 0)
 			return -1;
 	} else {
 		if (val->kind != VALUE_ARRAY)

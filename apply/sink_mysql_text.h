@@ -85,7 +85,8 @@ char *my_digits(char *to, unsigned number, int digits);
 
 /* A JSON text whose numbers a double or a 64-bit integer holds digit for digit; -1 and ERROR_DATA: the number. sink_mysql_json.c */
 int my_check_json(const struct column *column, const char *text, size_t len, struct error *err);
-/* Appends an array's JSON text. sink_mysql_json.c */
+/* Appends an array's JSON text, or PostgreSQL's own. sink_mysql_json.c */
 int my_array_json(const struct column *column, const struct value *val, struct buf *out, struct error *err);
+int my_array_text(const struct column *column, const struct value *val, struct buf *out, struct error *err);
 
 #endif

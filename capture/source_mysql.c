@@ -30,6 +30,7 @@
 #define ARENA_MAX ((size_t)64 << 20)
 #define CATALOGUE_MAX ((size_t)32 << 20)
 #define EVENTS_A_CALL 1024 /* that give nothing, before next() lets others have a turn */
+#define CALLS_A_DUTY 256   /* that give something: the duties are looked at though nothing waits */
 #define FULL_WAIT_MS 20
 
 /* ---- duties ---- */
@@ -95,6 +96,8 @@ static int mysql_next(struct source *src, struct source_item *ret_item, struct e
 	int got = 1;
 
 	src->more = false;
+	if (++src->calls % CALLS_A_DUTY == 0 && do_duties(src, err) < 0)
+		return -1;
 	for (int events = 0; got > 0; events++) {
 		int given = items_give(src, ret_item, err);
 
@@ -243,8 +246,13 @@ static int open_shapes(struct source *src, const struct source_identity *identit
 	src->catalogue.number = identity->confirmed;
 	if (options->state_directory == NULL || options->state_directory[0] == '\0')
 		return 0;
-	if (shapes_open(options, identity->log, &src->shapes, err) < 0)
-		return -1;
+	if (shapes_open(options, identity->log, &src->shapes, err) < 0) {
+		/* it is needed only where the log of before has no names either */
+		if (!src->server.names_in_log)
+			return -1;
+		log_error(err, "the store of table shapes is left out");
+		error_clear(err);
+	}
 	src->catalogue.shapes = src->shapes;
 	return identity->slot_created && !src->server.names_in_log ? catalogue_keep_all(&src->catalogue, err) : 0;
 }

@@ -325,6 +325,7 @@ struct source {
 	uint64_t head;
 	int64_t next_beat_us;
 	bool more; /* next() stopped though packets are at hand */
+	unsigned calls; /* of next(), so that duties are looked at now and then */
 
 	/* ---- decoding ---- */
 	struct binlog_catalogue callbacks;
@@ -352,6 +353,7 @@ struct source {
 
 	/* ---- items that are due, in this order ---- */
 	bool begin_due, commit_due, beat_due;
+	int64_t beat_us; /* its source_us */
 	const struct table *truncate_due;
 	uint64_t truncate_start;
 };

@@ -213,6 +213,8 @@ int groups_file(struct groups *groups, const char *file, struct error *err)
 	struct entry *entry;
 	char *copy;
 
+	if (groups->file[0] == '\0')
+		(void)snprintf(groups->file, sizeof groups->file, "%s", groups->standing.file);
 	if (strcmp(groups->file, file) == 0)
 		return 0;
 	if (strlen(file) >= sizeof groups->file)
@@ -385,9 +387,15 @@ static int fold_group(struct groups *groups, const struct entry *entry, struct e
 	return 0;
 }
 
+/* A file that began behind the last group is where the next one will be; without GTIDs the last one must be found in the file that is named. */
+static bool is_next_file(const struct groups *groups)
+{
+	return groups->end->by_gtid && groups->ring[groups->first].kind == ENTRY_FILE;
+}
+
 int groups_fold(struct groups *groups, uint64_t upto, struct error *err)
 {
-	while (groups->count > 0 && groups->standing.next < upto) {
+	while (groups->count > 0 && (groups->standing.next < upto || is_next_file(groups))) {
 		struct entry *entry = &groups->ring[groups->first];
 
 		switch ((enum entry_kind)entry->kind) {

@@ -180,6 +180,7 @@ int items_end_group(struct source *src, const struct binlog_item *item, struct e
 	now_us = clock_monotonic_us();
 	if (now_us >= src->next_beat_us) {
 		src->beat_due = true;
+		src->beat_us = src->txn.commit_us;
 		src->next_beat_us = now_us + src->options.heartbeat_interval_us;
 	}
 	return 0;
@@ -339,7 +340,7 @@ static void take_heartbeat(struct source *src)
 	if (src->state != GROUP_NONE || src->branch != NULL || now_us < src->next_beat_us)
 		return;
 	src->beat_due = true;
-	src->txn.commit_us = clock_wall_us();
+	src->beat_us = clock_wall_us();
 	src->next_beat_us = now_us + src->options.heartbeat_interval_us;
 }
 
@@ -458,7 +459,7 @@ int items_give(struct source *src, struct source_item *ret_item, struct error *e
 	if (src->beat_due) {
 		src->beat_due = false;
 		ret_item->kind = SOURCE_HEARTBEAT;
-		ret_item->source_us = src->txn.commit_us;
+		ret_item->source_us = src->beat_us;
 		ret_item->lsn = groups_next(src->groups);
 		return 1;
 	}

@@ -409,8 +409,8 @@ static int open_early(struct control *control, const struct standing *standing, 
 		return -1;
 	rc = open_at(end, &place, false, ret_feed, err);
 	gtid_set_free(place.set);
-	/* whatever the reason: if the standing itself cannot be read either, that is the error */
-	if (rc < 0 && err->class == ERROR_GAP)
+	/* MariaDB tells it only so; if the standing itself cannot be read either, that is the error */
+	if (rc < 0 && end->mariadb && err->class == ERROR_GAP && strstr(err->text, "Could not find GTID state") != NULL)
 		return 0;
 	return rc < 0 ? -1 : 1;
 }

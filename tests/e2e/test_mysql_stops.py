@@ -131,11 +131,11 @@ def test_a_gap_in_the_gtids(make_pair, tmp_path_factory):
 def test_two_agents_with_one_server_id(make_pair, kind):
     pair = make_pair(kind, kind, ["c"])
     pair.both(C)
-    pair.capture_settings["server_id"] = 4711
+    pair.capture_settings["database_settings"] = {"server_id": 4711}
     pair.start()
     other = make_pair(kind, kind, ["c"])
     other.both(C)
-    other.capture_settings["server_id"] = 4711
+    other.capture_settings["database_settings"] = {"server_id": 4711}
     other.prepare()
     other.start_capture(wait=False)
     wait_until(lambda: "server_id" in pair.capture.log_text() + other.capture.log_text(), 30, "a word on the double server_id")

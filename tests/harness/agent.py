@@ -53,6 +53,7 @@ class Agent(Service):
             run_directory = str(self.directory)
             config = f'run_directory = "{run_directory}";\n{config}'
         if self.kind == "capture" and _setting(config, "state_directory") is None and _reads_binlog(config):
+            (self.directory / "state").mkdir(mode=0o700, exist_ok=True)
             config = f'state_directory = "{self.directory / "state"}";\n{config}'
         self.config = config
         Path(run_directory).mkdir(parents=True, exist_ok=True)

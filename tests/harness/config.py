@@ -39,7 +39,7 @@ def database(server, **more):
 def encryption(server):
     """MySQL's accounts want an encrypted connection; its certificate names no host."""
     if server.kind == "mysql":
-        return {"sslmode": "verify-ca", "sslrootcert": str(server.certificate)}
+        return {"sslmode": "require", "sslrootcert": str(server.certificate)}
     return {"sslmode": "disable"}
 
 
@@ -64,18 +64,15 @@ def capture_config(source, kafka, name="capture", topic_prefix="crm", tables=Non
         "log_format": "text",
         "log_level": "info",
         "kafka": kafka_group(kafka, kafka_properties, **{"partitions": partitions, **(kafka_settings or {})}),
-        "database": database(source, **login),
-        **_log_settings(source, name),
+        "database": database(source, **{**_as_replica(source, name), **login}),
+        **({"slot_create": True, "publication_create": "filtered"} if source.kind == "postgresql" else {}),
         "table_include_list": _list(tables),
     }
     return settings(**{**pairs, **more}) + _lines(extra)
 
 
-def _log_settings(source, name):
-    """How a capture agent gets at the log of this kind of source."""
-    if source.kind == "postgresql":
-        return {"slot_create": True, "publication_create": "filtered"}
-    return {"server_id": agent_server_id(name)}
+def _as_replica(source, name):
+    return {} if source.kind == "postgresql" else {"server_id": agent_server_id(name)}
 
 
 def apply_config(target, kafka, name="apply", topic_prefix="crm", include=None, tables=None, dbname=None, user=None,

@@ -10,6 +10,7 @@ from SHOW BINLOG EVENTS.  So a line can only match if the decoder reads from the
     catalogue <table> <columns>            what the catalogue says from here on, for decoders that ask
     table <table> <columns>                the first table map of this shape
     insert <table> new(...)                update <table> old(...)|key(...) new(...)        delete <table> old(...)|key(...)
+    error <class> <text>                   the last line: here the decoder stops
 
 In names and values, blanks, control characters and any of %,()=| are %XX; in statements, annotations and versions % and control characters.
 """
@@ -18,7 +19,7 @@ import calendar
 import re
 import struct
 
-BLOBS = {"tinyblob", "blob", "mediumblob", "longblob", "tinytext", "text", "mediumtext", "longtext", "json", "geometry", "point",
+BLOBS = {"tinyblob", "blob", "mediumblob", "longblob", "tinytext", "text", "mediumtext", "longtext", "geometry", "point",
          "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector"}
 GEOMETRY = {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection",
             "geomcollection"}
@@ -44,6 +45,7 @@ class Column:
         (self.name, self.data_type, self.column_type, self.charset, self.default, self.extra, key, self.fraction) = row
         self.mariadb = mariadb
         self.key = key == "PRI"
+        self.virtual = "VIRTUAL" in self.extra.upper()
         self.unsigned = "unsigned" in self.column_type
         self.numbers = [int(n) for n in re.findall(r"\d+", self.column_type.split("'")[0].split(")")[0])]
         self.json = self.data_type == "json" or (mariadb and f"json_valid(`{self.name}`)" in create)
@@ -76,9 +78,15 @@ class Column:
         text = f"{escape(self.name)}={self.type()}{':key' if self.key else ''}"
         return text + (":" + "|".join(map(escape, self.labels)) if self.labels else "")
 
+    def computed(self):
+        """Whether a missing value is none that the catalogue can tell."""
+        if re.search("generated|auto_increment", self.extra, re.I):
+            return True
+        return self.mariadb and self.default is not None and not re.fullmatch(r"NULL|-?[\d.]+(e[-+]?\d+)?|b?'.*'", self.default, re.S)
+
     def catalogue(self):
         default = "-" if self.default is None else "=" + escape(self.default)
-        flags = ("j" if self.json else "-") + ("k" if self.key else "-") + ("c" if "DEFAULT_GENERATED" in self.extra else "-")
+        flags = ("j" if self.json else "-") + ("k" if self.key else "-") + ("c" if self.computed() else "-")
         return "|".join([escape(self.name), self.data_type, escape(self.column_type), self.charset or "", flags, default])
 
     def select(self):
@@ -163,10 +171,15 @@ class Table:
     def key_image(self, row):
         return self.image("key", row, {column.name for column in self.keys})
 
-    def changes(self, old, new, image="full", assigned=None, moved=None):
-        """What a statement did, by comparing. image: binlog_row_image; assigned: the columns an UPDATE names."""
+    def changes(self, old, new, image="full", assigned=None, moved=None, without_virtual=False):
+        """What a statement did, by comparing.
+
+        image: binlog_row_image; assigned: the columns an UPDATE names; without_virtual: the server leaves virtual columns out of the
+        images of updates and deletes, even of FULL ones.
+        """
         blobs = {column.name for column in self.columns if column.data_type in BLOBS and not column.key}
-        whole = image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs)
+        missing = {column.name for column in self.columns if column.virtual and without_virtual}
+        whole = not missing and (image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs))
         moved = {(f"i:{a}",): (f"i:{b}",) for a, b in (moved or {}).items()}
         lines = []
         for key, row in old.items():
@@ -178,8 +191,9 @@ class Table:
                 after = dict(new[to])
                 if not whole:
                     known = set(assigned or ()) | {column.name for column in self.keys}
-                    if image == "noblob":
-                        known |= {column.name for column in self.columns} - blobs
+                    if image != "minimal":
+                        known |= {column.name for column in self.columns} - (blobs if image == "noblob" else set())
+                    known -= missing
                     after = {name: value if name in known else "unchanged" for name, value in after.items()}
                 lines.append(f"update {self.title()} {before} {self.image('new', after)}")
         lines += [f"insert {self.title()} {self.image('new', row)}" for key, row in new.items()
@@ -192,16 +206,16 @@ class Table:
 XID_COMMENT = re.compile(r" /\* xid=\d+ \*/$")
 
 
-def log_line(kind, end, info):
-    """The line for an event of SHOW BINLOG EVENTS; None: nothing is to be shown for it."""
-    line = _log_line(kind, info)
-    return None if line is None else f"{end} {line}"
+def sent_texts(sent):
+    """MariaDB shows characters beyond 16 bits as four question marks: {what it shows: what was sent}."""
+    return {re.sub("[\U00010000-\U0010ffff]", "????", text): text for text in sent}
 
 
-def _log_line(kind, info):
+def log_line(kind, info, sent):
+    """The line for an event of SHOW BINLOG EVENTS, but for its end; None: nothing is to be shown for it."""
     if kind == "Format_desc":
         return "format " + escape_text(re.match(r"Server ver: (.*), Binlog ver: 4$", info)[1])
-    if kind in ("Gtid", "Gtid_tagged", "Gtid_tagged_log", "Anonymous_Gtid"):
+    if kind in ("Gtid", "Gtid_tagged_log_event", "Anonymous_Gtid"):
         found = re.search(r"GTID_NEXT= '(.*)'", info)
         if found:
             return "gtid " + found[1].lower()
@@ -210,6 +224,7 @@ def _log_line(kind, info):
     if kind in ("Query", "Query_compressed"):
         found = re.match(r"use `((?:[^`]|``)*)`; ", info)
         text = XID_COMMENT.sub("", info[found.end():] if found else info)
+        text = sent.get(text, text)
         return "query " + (f"use={escape(found[1])} " if found else "") + escape_text(text)
     if kind == "Xid":
         return "xid " + re.search(r"xid=(\d+)", info)[1]
@@ -217,7 +232,8 @@ def _log_line(kind, info):
         found = re.match(r"XA (PREPARE|COMMIT) (\S+)( ONE PHASE)?$", info)
         return "xa " + ("one_phase " if found[3] else "") + found[2]
     if kind in ("Annotate_rows", "Rows_query"):
-        return "annotate " + escape_text(info.removeprefix("# ") if kind == "Rows_query" else info)
+        text = info.removeprefix("# ") if kind == "Rows_query" else info
+        return "annotate " + escape_text(sent.get(text, text))
     if kind == "Rotate":
         file, offset = info.split(";pos=")
         return f"rotate {file} {offset}"
@@ -228,16 +244,20 @@ def _log_line(kind, info):
     return "stop" if kind == "Stop" else None
 
 
-def merge(events, statements):
+def merge(events, statements, sent):
     """The lines of a log: its events in order, and at the end of each statement's rows what the statement did.
 
-    statements: [{"lines", "shapes": {(schema, table): Table}}], in the order of the log.
+    statements: [{"lines", "shapes": {(schema, table): Table}}], in the order of the log. sent: the texts of all
+    statements.
     """
+    sent = sent_texts(sent)
     lines, waiting, shapes, catalogues = [], list(statements), {}, {}
     for _, kind, end, info in events:
         if kind == "Table_map":
             schema, name = re.match(r"table_id: \d+ \((.*?)\.(.*)\)$", info).groups()
             table = waiting[0]["shapes"].get((schema, name))
+            if table is None and (schema, name) in shapes:
+                continue  # MariaDB also maps the tables that only foreign keys touch
             if table is None:
                 raise SystemExit(f"rows of {schema}.{name} come where {waiting[0]['sql']!r} is expected")
             if catalogues.get((schema, name)) != table.catalogue():
@@ -247,10 +267,12 @@ def merge(events, statements):
                 lines.append(table.shape())
                 shapes[schema, name] = table.shape()
         elif "rows" in kind.lower() and "STMT_END_F" in info:
-            lines += waiting.pop(0)["lines"]
+            lines += waiting[0]["lines"]
+            if waiting.pop(0)["stops"]:
+                return lines
         elif "rows" not in kind.lower() or kind in ("Annotate_rows", "Rows_query"):
-            line = log_line(kind, end, info)
-            lines += [line] if line else []
+            line = log_line(kind, info, sent)
+            lines += [f"{end} {line}"] if line else []
     if waiting:
         raise SystemExit(f"these rows never came: {waiting[0]['sql']!r}")
     return lines

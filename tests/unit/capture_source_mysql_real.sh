@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs capture_source_mysql_real against MySQL: capture_source_mariadb_real.sh does it for both kinds.
+exec "$(dirname "$0")/capture_source_mariadb_real.sh" mysql
