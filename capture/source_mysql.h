@@ -57,16 +57,16 @@ struct server {
 enum session_kind { SESSION_CONTROL, SESSION_DUMP };
 
 /* Connects, waits at most SESSION_CONNECT_S. read_timeout_s: after that silence the connection is given up. */
-int session_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err);
+int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err);
 /* Fills err from the connection's last error, with its class and what to do; returns -1. */
-int session_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err);
+int connection_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err);
 /* The same from a number and a text, as the stream's thread hands them over. */
 int session_error_text(const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err);
 /* One statement; ret_result may be NULL when there is none to come. Else mysql_free_result() it. */
-int session_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
+int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
 /* Appends text as an SQL string. */
-void session_literal(struct buf *sql, const char *text);
-bool session_stopping(const struct source_options *options);
+void connection_literal(struct buf *sql, const char *text);
+bool connection_stopping(const struct source_options *options);
 /* A number in the high range from the agent's name, so that no two readers of one server share it by chance. n: 0, 1 ... for a second one. */
 uint32_t session_server_id(const struct source_options *options, unsigned n);
 

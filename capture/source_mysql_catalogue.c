@@ -51,9 +51,9 @@ static int describe_sql(bool mariadb, const char *schema, const char *name, stru
 	else
 		buf_append_str(sql, "c.data_type = 'json'");
 	buf_append_str(sql, " FROM information_schema.columns c WHERE c.table_schema = ");
-	session_literal(sql, schema);
+	connection_literal(sql, schema);
 	buf_append_str(sql, " AND c.table_name = ");
-	session_literal(sql, name);
+	connection_literal(sql, name);
 	buf_append_str(sql, " ORDER BY c.ordinal_position");
 	return buf_check(sql, "statement", err);
 }

@@ -43,7 +43,7 @@ static int take_lock(struct control *control, struct error *err)
 
 	(void)snprintf(sql, sizeof sql, "SELECT GET_LOCK('tailrace.%" PRIu32 "', 0), IS_USED_LOCK('tailrace.%" PRIu32 "')", end->server_id,
 		end->server_id);
-	if (session_query(end, control->conn, sql, "taking the reader's lock", &result, err) < 0)
+	if (connection_query(end, control->conn, sql, "taking the reader's lock", &result, err) < 0)
 		return -1;
 	row = mysql_fetch_row(result);
 	if (row == NULL || row[0] == NULL || strcmp(row[0], "1") != 0) {
@@ -59,7 +59,7 @@ static int take_lock(struct control *control, struct error *err)
 static int connect_control(struct control *control, struct error *err)
 {
 	drop(control);
-	if (session_open(control->end, SESSION_CONTROL, SESSION_QUERY_S, &control->conn, err) < 0)
+	if (connection_open(control->end, SESSION_CONTROL, SESSION_QUERY_S, &control->conn, err) < 0)
 		return -1;
 	if (take_lock(control, err) < 0) {
 		drop(control);
@@ -100,13 +100,13 @@ int control_query(struct control *control, const char *sql, const char *doing, M
 {
 	bool was_there = control->conn != NULL;
 
-	if (was_there && finish(control, err) == 0 && session_query(control->end, control->conn, sql, doing, ret_result, err) == 0)
+	if (was_there && finish(control, err) == 0 && connection_query(control->end, control->conn, sql, doing, ret_result, err) == 0)
 		return 0;
 	if (was_there && err->class != ERROR_RETRY)
 		return -1;
 	if (connect_control(control, err) < 0)
 		return -1;
-	return session_query(control->end, control->conn, sql, doing, ret_result, err);
+	return connection_query(control->end, control->conn, sql, doing, ret_result, err);
 }
 
 /* ---- questions that do not ---- */
@@ -114,7 +114,7 @@ int control_query(struct control *control, const char *sql, const char *doing, M
 static int ask(struct control *control, const char *sql, enum control_question which, int64_t now_us, struct error *err)
 {
 	if (mysql_send_query(control->conn, sql, strlen(sql)) != 0)
-		return session_error(control->end, control->conn, "asking how far the log is", err);
+		return connection_error(control->end, control->conn, "asking how far the log is", err);
 	control->asked = which;
 	control->limit_us = now_us + ANSWER_US;
 	return 0;
@@ -151,11 +151,11 @@ static int read_answer(struct control *control, struct error *err)
 		/* without the right to ask it is only that the lag is not known */
 		if (mysql_errno(control->conn) == 1227)
 			return 0;
-		return session_error(control->end, control->conn, "asking how far the log is", err);
+		return connection_error(control->end, control->conn, "asking how far the log is", err);
 	}
 	result = mysql_store_result(control->conn);
 	if (result == NULL)
-		return session_error(control->end, control->conn, "asking how far the log is", err);
+		return connection_error(control->end, control->conn, "asking how far the log is", err);
 	if (asked == CONTROL_SIZES)
 		take_sizes(control, result);
 	else

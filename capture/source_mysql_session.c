@@ -33,7 +33,7 @@
 enum tls_use { TLS_NONE, TLS_TRY, TLS_MUST };
 enum methods { METHODS_SAFE, METHODS_ALL };
 
-bool session_stopping(const struct source_options *options)
+bool connection_stopping(const struct source_options *options)
 {
 	return options->stopping != NULL && options->stopping();
 }
@@ -127,7 +127,7 @@ int session_error_text(const struct endpoint *end, unsigned number, const char *
 	return found != NULL ? error_hint(err, "%s", found->hint) : -1;
 }
 
-int session_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err)
+int connection_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err)
 {
 	if (conn == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for a connection");
@@ -205,7 +205,7 @@ static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, 
 			is_set(options->password) ? options->password : "", NULL, socket ? 0 : (unsigned)options->port,
 			socket && is_set(options->hostname) ? options->hostname : NULL, 0) != NULL)
 		return conn;
-	(void)session_error(end, conn, "could not connect", err);
+	(void)connection_error(end, conn, "could not connect", err);
 	if (conn != NULL) {
 		*ret_again = methods == METHODS_SAFE && mysql_errno(conn) == CR_PLUGIN_NOT_ALLOWED && tls_use(options) != TLS_NONE &&
 			(conn->server_capabilities & CLIENT_SSL) != 0;
@@ -229,7 +229,7 @@ static int prepare_session(const struct endpoint *end, enum session_kind kind, M
 	static const char control[] = "SET SESSION sql_mode = '', time_zone = '+00:00', wait_timeout = 120";
 	static const char dump[] = "SET SESSION net_write_timeout = " SERVER_PATIENCE ", net_read_timeout = " SERVER_PATIENCE;
 
-	return session_query(end, conn, kind == SESSION_CONTROL ? control : dump, "preparing the session", NULL, err);
+	return connection_query(end, conn, kind == SESSION_CONTROL ? control : dump, "preparing the session", NULL, err);
 }
 
 static void library_begin(void)
@@ -237,7 +237,7 @@ static void library_begin(void)
 	(void)mysql_library_init(0, NULL, NULL);
 }
 
-int session_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err)
+int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	bool safe = is_socket(end->options) || verifies_name(end->options), again;
@@ -259,15 +259,15 @@ int session_open(const struct endpoint *end, enum session_kind kind, unsigned re
 
 /* ---- statements ---- */
 
-int session_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
+int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
 {
 	MYSQL_RES *result;
 
 	if (mysql_real_query(conn, sql, strlen(sql)) != 0)
-		return session_error(end, conn, doing, err);
+		return connection_error(end, conn, doing, err);
 	result = mysql_store_result(conn);
 	if (result == NULL && (mysql_errno(conn) != 0 || ret_result != NULL))
-		return session_error(end, conn, doing, err);
+		return connection_error(end, conn, doing, err);
 	if (ret_result != NULL)
 		*ret_result = result;
 	else
@@ -276,7 +276,7 @@ int session_query(const struct endpoint *end, MYSQL *conn, const char *sql, cons
 }
 
 /* The session has no sql_mode, so the backslash escapes. */
-void session_literal(struct buf *sql, const char *text)
+void connection_literal(struct buf *sql, const char *text)
 {
 	buf_append_byte(sql, '\'');
 	for (; *text != '\0'; text++) {

@@ -233,7 +233,7 @@ static int ask_set_at(struct control *control, const struct standing *standing, 
 
 	buf_init(&sql, 4096);
 	buf_append_str(&sql, "SELECT BINLOG_GTID_POS(");
-	session_literal(&sql, standing->file);
+	connection_literal(&sql, standing->file);
 	buf_printf(&sql, ", %" PRIu64 ")", standing->offset);
 	rc = buf_check(&sql, "statement", err);
 	if (rc == 0)
@@ -359,7 +359,7 @@ static int await_first(const struct endpoint *end, struct feed *feed, struct err
 			return session_error_text(end, number, text, "the stream could not be started", err);
 		if (got != 0)
 			return 0;
-		if (session_stopping(end->options))
+		if (connection_stopping(end->options))
 			return error_set(err, ERROR_RETRY, "starting the stream: given up, the agent is to stop");
 		if (clock_monotonic_us() > limit)
 			return error_set(err, ERROR_RETRY, "starting the stream: no answer in time");

@@ -170,7 +170,7 @@ static int set_variables(struct stream *stream, const struct place *place, uint3
 			buf_init(&set, COMMAND_MAX);
 			gtid_set_format(place->set, &set);
 			buf_append_str(&sql, ", @slave_gtid_strict_mode = 0, @slave_connect_state = ");
-			session_literal(&sql, buf_cstr(&set));
+			connection_literal(&sql, buf_cstr(&set));
 			sql.failed = sql.failed || set.failed;
 			buf_release(&set);
 		}
@@ -181,7 +181,7 @@ static int set_variables(struct stream *stream, const struct place *place, uint3
 		append_uuid(&sql, server_id);
 	}
 	if (buf_check(&sql, "statement", err) == 0)
-		rc = session_query(end, stream->conn, buf_cstr(&sql), "preparing the stream", NULL, err);
+		rc = connection_query(end, stream->conn, buf_cstr(&sql), "preparing the stream", NULL, err);
 	buf_release(&sql);
 	return rc;
 }
@@ -213,7 +213,7 @@ static int ask(struct stream *stream, const struct place *place, uint32_t server
 		goto out;
 	if (stream->conn->methods->db_command(stream->conn, by_set ? (enum enum_server_command)COMMAND_DUMP_GTID : COM_BINLOG_DUMP, command.data,
 		    command.len, 1, NULL) != 0)
-		rc = session_error(stream->end, stream->conn, "asking for the stream", err);
+		rc = connection_error(stream->end, stream->conn, "asking for the stream", err);
 	else
 		rc = 0;
 out:
@@ -243,7 +243,7 @@ int stream_open(const struct endpoint *end, const struct place *place, bool bran
 		goto failed;
 	}
 	if (queue_new(STREAM_QUEUE_SIZE, &stream->queue, err) < 0 ||
-		session_open(end, SESSION_DUMP, read_timeout_s(), &stream->conn, err) < 0)
+		connection_open(end, SESSION_DUMP, read_timeout_s(), &stream->conn, err) < 0)
 		goto failed;
 	stream->tls = mysql_get_ssl_cipher(stream->conn) != NULL;
 	stream->socket = (int)mysql_get_socket(stream->conn);

@@ -540,12 +540,12 @@ static void the_session_is_ours(void **state)
 	struct value row[] = { INT(0), TEXT("a\\'b") };
 	struct fixture f;
 
-	fixture_run("SET GLOBAL sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', GLOBAL time_zone = '+09:00', GLOBAL autocommit = 1,"
-		    " GLOBAL transaction_isolation = 'SERIALIZABLE', GLOBAL innodb_lock_wait_timeout = 50, GLOBAL wait_timeout = 3,"
+	fixture_run("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET GLOBAL sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT',"
+		    " GLOBAL time_zone = '+09:00', GLOBAL autocommit = 1, GLOBAL innodb_lock_wait_timeout = 50, GLOBAL wait_timeout = 3,"
 		    " GLOBAL foreign_key_checks = 0, GLOBAL completion_type = 2, GLOBAL sql_safe_updates = 1");
 	fixture_start(&f, "CREATE TABLE t.t (id int AUTO_INCREMENT PRIMARY KEY, v varchar(100), u timestamp DEFAULT CURRENT_TIMESTAMP)");
-	fixture_run("SET GLOBAL sql_mode = DEFAULT, GLOBAL time_zone = DEFAULT, GLOBAL autocommit = DEFAULT,"
-		    " GLOBAL transaction_isolation = DEFAULT, GLOBAL innodb_lock_wait_timeout = DEFAULT, GLOBAL wait_timeout = DEFAULT,"
+	fixture_run("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET GLOBAL sql_mode = DEFAULT,"
+		    " GLOBAL time_zone = DEFAULT, GLOBAL autocommit = DEFAULT, GLOBAL innodb_lock_wait_timeout = DEFAULT, GLOBAL wait_timeout = DEFAULT,"
 		    " GLOBAL foreign_key_checks = DEFAULT, GLOBAL completion_type = DEFAULT, GLOBAL sql_safe_updates = DEFAULT");
 	fixture_prepare(&f);
 	for (int i = 0; i < 2; i++) {
@@ -668,7 +668,7 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 	};
 	static const char *const good[] = {
 		"CREATE TABLE t.t (id int PRIMARY KEY AUTO_INCREMENT, v text)",
-		"CREATE TABLE t.t (id bigint NOT NULL, v varchar(10), w int NOT NULL DEFAULT 1, x int AS (w + 1) STORED NOT NULL, UNIQUE (id))",
+		"CREATE TABLE t.t (id bigint NOT NULL, v varchar(10), w int NOT NULL DEFAULT 1, x int AS (w + 1) STORED, UNIQUE (id))",
 		"CREATE TABLE t.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (100))",
 		"CREATE TABLE t.t (v tinytext, id decimal(10,0), n int NOT NULL AUTO_INCREMENT PRIMARY KEY, UNIQUE (id))",
 	};
