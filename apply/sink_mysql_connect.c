@@ -1,9 +1,9 @@
 /*
  * sink_mysql_connect.c: connecting, TLS, and the session's settings.
  *
- * sslmode in libpq's words. disable: no TLS. allow, prefer: TLS if the server has it. require: nothing without TLS. verify-ca,
- * verify-full: the chain up to sslrootcert and the host's name are verified; the library verifies both or none, so verify-ca is
- * as strict as verify-full.
+ * sslmode in libpq's words. disable: no TLS. allow, prefer: TLS if the server has it, nothing verified. require: nothing without TLS.
+ * verify-ca: the server's certificate is signed by sslrootcert; with require, too, if sslrootcert is given, since the library verifies
+ * the chain whenever it has one. verify-full: and it bears the host's name. Over the Unix socket TLS is used only if it is required.
  *
  * The session:
  *   sql_mode
@@ -78,24 +78,22 @@ static bool is_mode(const struct sink_options *options, const char *mode)
 	return options->sslmode != NULL && strcmp(options->sslmode, mode) == 0;
 }
 
-static bool must_verify(const struct sink_options *options)
-{
-	return is_mode(options, "verify-ca") || is_mode(options, "verify-full");
-}
-
 static bool must_encrypt(const struct sink_options *options)
 {
-	return is_mode(options, "require") || must_verify(options);
+	return is_mode(options, "require") || is_mode(options, "verify-ca") || is_mode(options, "verify-full");
 }
 
 static void set_tls(const struct sink_options *options, MYSQL *conn, bool local)
 {
-	my_bool yes = 1, verify = must_verify(options);
+	const char *authorities = must_encrypt(options) ? set_or_null(options->sslrootcert) : NULL;
+	/* Without authorities only the library's own verification, of chain and name, is left. */
+	my_bool yes = 1,
+		verify = is_mode(options, "verify-full") || (is_mode(options, "verify-ca") && authorities == NULL);
 
 	if (is_mode(options, "disable") || (local && !must_encrypt(options)))
 		return;
-	(void)mysql_ssl_set(conn, set_or_null(options->sslkey), set_or_null(options->sslcert),
-		set_or_null(options->sslrootcert), NULL, NULL);
+	(void)mysql_ssl_set(
+		conn, set_or_null(options->sslkey), set_or_null(options->sslcert), authorities, NULL, NULL);
 	(void)mysql_optionsv(conn, MYSQL_OPT_SSL_ENFORCE, &yes);
 	(void)mysql_optionsv(conn, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 }

@@ -49,13 +49,15 @@ static const char *type_name(uint8_t type)
 		[TYPE_DELETE_ROWS] = "DELETE_ROWS", [TYPE_GTID] = "GTID", [TYPE_ANONYMOUS_GTID] = "ANONYMOUS_GTID",
 		[TYPE_PREVIOUS_GTIDS] = "PREVIOUS_GTIDS", [TYPE_XA_PREPARE] = "XA_PREPARE",
 		[TYPE_PARTIAL_UPDATE_ROWS] = "PARTIAL_UPDATE_ROWS", [TYPE_TRANSACTION_PAYLOAD] = "TRANSACTION_PAYLOAD",
-		[TYPE_HEARTBEAT_V2] = "HEARTBEAT_V2", [TYPE_GTID_TAGGED] = "GTID_TAGGED", [TYPE_ANNOTATE_ROWS] = "ANNOTATE_ROWS",
+		[TYPE_HEARTBEAT_V2] = "HEARTBEAT_V2", [TYPE_GTID_TAGGED] = "GTID_TAGGED",
+		[TYPE_ANNOTATE_ROWS] = "ANNOTATE_ROWS",
 		[TYPE_BINLOG_CHECKPOINT] = "BINLOG_CHECKPOINT", [TYPE_MARIADB_GTID] = "GTID", [TYPE_GTID_LIST] = "GTID_LIST",
 		[TYPE_START_ENCRYPTION] = "START_ENCRYPTION", [TYPE_QUERY_COMPRESSED] = "QUERY_COMPRESSED",
 		[TYPE_WRITE_ROWS_COMPRESSED_V1] = "WRITE_ROWS_COMPRESSED_V1",
 		[TYPE_UPDATE_ROWS_COMPRESSED_V1] = "UPDATE_ROWS_COMPRESSED_V1",
 		[TYPE_DELETE_ROWS_COMPRESSED_V1] = "DELETE_ROWS_COMPRESSED_V1",
-		[TYPE_WRITE_ROWS_COMPRESSED] = "WRITE_ROWS_COMPRESSED", [TYPE_UPDATE_ROWS_COMPRESSED] = "UPDATE_ROWS_COMPRESSED",
+		[TYPE_WRITE_ROWS_COMPRESSED] = "WRITE_ROWS_COMPRESSED",
+		[TYPE_UPDATE_ROWS_COMPRESSED] = "UPDATE_ROWS_COMPRESSED",
 		[TYPE_DELETE_ROWS_COMPRESSED] = "DELETE_ROWS_COMPRESSED"
 	};
 
@@ -101,7 +103,8 @@ int binlog_event_length(const void *bytes, size_t len, size_t *ret_length, struc
 	}
 	binlog_header_read(bytes, &header);
 	if (header.length < BINLOG_HEADER_SIZE || header.length > BINLOG_EVENT_MAX)
-		return error_set(err, ERROR_DATA, "no binlog event: type %d, %" PRIu32 " bytes long", header.type, header.length);
+		return error_set(err, ERROR_DATA, "no binlog event: type %d, %" PRIu32 " bytes long", header.type,
+			header.length);
 	*ret_length = header.length;
 	return 0;
 }
@@ -129,8 +132,6 @@ static bool checksum_fits(const unsigned char *event, size_t len)
 /* Sets the body, without its checksum. */
 static int check_sum(struct binlog_reader *reader, const unsigned char *event, size_t len, struct error *err)
 {
-	bool fits, has = reader->format.checksum;
-
 	reader->body = event + BINLOG_HEADER_SIZE;
 	reader->body_len = len - BINLOG_HEADER_SIZE;
 	if (reader->header.type == TYPE_ROTATE && (reader->artificial || !reader->formatted)) {
@@ -138,12 +139,12 @@ static int check_sum(struct binlog_reader *reader, const unsigned char *event, s
 			reader->body_len -= CHECKSUM_SIZE;
 		return 0;
 	}
-	if (!has)
+	if (!reader->format.checksum)
 		return 0;
-	fits = checksum_fits(event, len);
-	if (!fits) {
+	if (!checksum_fits(event, len)) {
 		(void)binlog_malformed(reader, err, "its checksum is wrong");
-		return error_hint(err, "the file or the connection is damaged: compare with mariadb-binlog or mysqlbinlog --verify-binlog-checksum");
+		return error_hint(err, "the file or the connection is damaged: compare with mariadb-binlog or mysqlbinlog "
+			"--verify-binlog-checksum");
 	}
 	reader->body_len -= CHECKSUM_SIZE;
 	return 0;
@@ -260,15 +261,19 @@ int binlog_reader_feed(struct binlog_reader *reader, const void *event, size_t l
 	if (reader->state != READER_EMPTY)
 		return error_set(err, ERROR_BUG, "binlog %s: an event is fed before the last one was read", reader->file);
 	if (len < BINLOG_HEADER_SIZE || len > BINLOG_EVENT_MAX)
-		return error_set(err, ERROR_DATA, "binlog %s behind %" PRIu64 ": an event of %zu bytes", reader->file, reader->position, len);
+		return error_set(err, ERROR_DATA, "binlog %s behind %" PRIu64 ": an event of %zu bytes", reader->file,
+			reader->position, len);
 	binlog_header_read(bytes, &reader->header);
 	if (reader->header.length != len)
-		return error_set(err, ERROR_DATA, "binlog %s behind %" PRIu64 ": an event of %zu bytes says that it has %" PRIu32, reader->file,
-			reader->position, len, reader->header.length);
+		return error_set(err, ERROR_DATA, "binlog %s behind %" PRIu64 ": an event of %zu bytes says that it has %" PRIu32
+			" bytes", reader->file, reader->position, len, reader->header.length);
 	place(reader, len);
 	if (reader->header.type != TYPE_FORMAT && reader->header.type != TYPE_ROTATE && !reader->formatted)
 		return binlog_malformed(reader, err, "it comes before any format description");
-	result = reader->header.type == TYPE_FORMAT ? take_format(reader, bytes, len, err) : check_sum(reader, bytes, len, err);
+	if (reader->header.type == TYPE_FORMAT)
+		result = take_format(reader, bytes, len, err);
+	else
+		result = check_sum(reader, bytes, len, err);
 	if (result == 0)
 		reader->state = READER_EVENT;
 	return result;

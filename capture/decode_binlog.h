@@ -77,7 +77,8 @@ struct binlog_rows_event {
 	uint64_t table_id;
 	bool statement_end; /* table maps of this statement are void from here on */
 	size_t column_count;
-	const unsigned char *before_columns, *after_columns; /* bitmaps of the columns present, lowest bit first; NULL where the op has no such image */
+	/* bitmaps of the columns present, lowest bit first; NULL where the op has no such image */
+	const unsigned char *before_columns, *after_columns;
 	const unsigned char *rows;
 	size_t rows_len;
 };
@@ -88,7 +89,8 @@ struct binlog_item {
 	uint32_t timestamp; /* seconds */
 	uint32_t server_id;
 	uint64_t start;     /* offset of the event in its file; of an inner event, that of its payload */
-	uint64_t end;       /* offset behind it (behind the payload); 0: not told (MariaDB 11.8 inside of transactions, artificial events) */
+	/* offset behind it (behind the payload); 0: not told (MariaDB 11.8 inside of transactions, artificial events) */
+	uint64_t end;
 	bool artificial;    /* made up for the stream, not in the file */
 	union {
 		struct binlog_format format;

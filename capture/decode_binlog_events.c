@@ -82,7 +82,8 @@ static char *put_hex(char *to, const unsigned char *bytes, size_t len)
 }
 
 /* The next two parts of an XA id, as the servers write it in XA statements, into reader->xa. */
-static int take_xa(struct binlog_reader *reader, struct cursor *in, uint32_t format, size_t gtrid_len, size_t bqual_len, struct error *err)
+static int take_xa(struct binlog_reader *reader, struct cursor *in, uint32_t format, size_t gtrid_len, size_t bqual_len,
+	struct error *err)
 {
 	const unsigned char *gtrid, *bqual;
 	char *to = reader->xa;
@@ -207,7 +208,8 @@ static bool variable_size(struct cursor *in, bool mariadb, unsigned code, uint64
 }
 
 /* What statements need of the variables. They are no reason to fail: a code that is not known, or a cut, ends the reading. */
-static void read_variables(const struct binlog_reader *reader, const unsigned char *bytes, size_t len, struct binlog_query *query)
+static void read_variables(const struct binlog_reader *reader, const unsigned char *bytes, size_t len,
+	struct binlog_query *query)
 {
 	struct cursor in = cursor_over(bytes, len);
 	uint64_t size, mode;
@@ -537,7 +539,8 @@ static int read_xa_prepare(struct binlog_reader *reader, struct binlog_item *ite
 
 /* ---- the rest ---- */
 
-static int read_text(struct binlog_reader *reader, struct binlog_item *item, enum binlog_kind kind, size_t skip, struct error *err)
+static int read_text(struct binlog_reader *reader, struct binlog_item *item, enum binlog_kind kind, size_t skip,
+	struct error *err)
 {
 	struct cursor in = cursor_over(reader->body, reader->body_len);
 
@@ -600,8 +603,8 @@ static int read_other(struct binlog_reader *reader, struct binlog_item *item, st
 		return 0;
 	if (type >= TYPE_OLD_WRITE_ROWS && type <= TYPE_OLD_DELETE_ROWS)
 		return binlog_malformed(reader, err, "rows in the form of servers before MySQL 5.1");
-	(void)error_set(err, ERROR_DATA, "binlog %s at %" PRIu64 ": event type %d of %s is not known", reader->file, reader->start, type,
-		reader->format.server_version);
+	(void)error_set(err, ERROR_DATA, "binlog %s at %" PRIu64 ": event type %d of %s is not known", reader->file,
+		reader->start, type, reader->format.server_version);
 	return error_hint(err, "the server is newer or older than this program knows");
 }
 

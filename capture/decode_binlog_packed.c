@@ -151,7 +151,8 @@ static int64_t unpack_to(struct binlog_reader *reader, size_t n, struct error *e
 		reader->unpacked += out.pos - plain->len;
 		plain->len = out.pos;
 		if (reader->unpacked > reader->unpacked_total)
-			return binlog_malformed(reader, err, "more than %" PRIu64 " bytes when uncompressed", reader->unpacked_total);
+			return binlog_malformed(reader, err, "more than %" PRIu64 " bytes when uncompressed",
+				reader->unpacked_total);
 	}
 	return (int64_t)plain->len;
 }
@@ -179,8 +180,8 @@ static int payload_end(struct binlog_reader *reader, size_t have, struct error *
 	if (!reader->packed_plainly && (reader->packed_open || reader->packed.pos < reader->packed.size))
 		return binlog_malformed(reader, err, "its compressed data is cut off");
 	if (!reader->packed_plainly && reader->unpacked_total != UINT64_MAX && reader->unpacked != reader->unpacked_total)
-		return binlog_malformed(reader, err, "%" PRIu64 " bytes when uncompressed instead of %" PRIu64, reader->unpacked,
-			reader->unpacked_total);
+		return binlog_malformed(reader, err, "%" PRIu64 " bytes when uncompressed instead of %" PRIu64,
+			reader->unpacked, reader->unpacked_total);
 	return 0;
 }
 

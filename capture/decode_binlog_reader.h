@@ -118,7 +118,8 @@ struct binlog_reader {
 };
 
 /* ERROR_DATA "binlog FILE at OFFSET, NAME event (type N): what". */
-int binlog_malformed(const struct binlog_reader *reader, struct error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int binlog_malformed(const struct binlog_reader *reader, struct error *err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Reads the body of reader->header's event into the item, whose common fields are set. */
 int binlog_event_read(struct binlog_reader *reader, struct binlog_item *item, struct error *err);

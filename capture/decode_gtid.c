@@ -130,7 +130,8 @@ static const struct gtid_source *source_find(const struct gtid_set *set, const u
 }
 
 /* The source, made if it is not there. */
-static struct gtid_source *source_reach(struct gtid_set *set, const unsigned char *uuid, const char *tag, struct error *err)
+static struct gtid_source *source_reach(struct gtid_set *set, const unsigned char *uuid, const char *tag,
+	struct error *err)
 {
 	struct gtid_source *source, **sources;
 	size_t at;
@@ -190,7 +191,8 @@ static size_t interval_reaching(const struct gtid_source *source, uint64_t n)
 	return low;
 }
 
-static int interval_insert(struct gtid_set *set, struct gtid_source *source, size_t at, uint64_t start, uint64_t end, struct error *err)
+static int interval_insert(struct gtid_set *set, struct gtid_source *source, size_t at, uint64_t start, uint64_t end,
+	struct error *err)
 {
 	struct gtid_interval *intervals;
 
@@ -214,7 +216,8 @@ static void intervals_remove(struct gtid_set *set, struct gtid_source *source, s
 	memmove(source->intervals + at, source->intervals + at + count, (source->count - at) * sizeof *source->intervals);
 }
 
-static int interval_add(struct gtid_set *set, struct gtid_source *source, uint64_t start, uint64_t end, struct error *err)
+static int interval_add(struct gtid_set *set, struct gtid_source *source, uint64_t start, uint64_t end,
+	struct error *err)
 {
 	struct gtid_interval *last = source->count > 0 ? &source->intervals[source->count - 1] : NULL, *into;
 	size_t at, behind;
@@ -239,7 +242,8 @@ static int interval_add(struct gtid_set *set, struct gtid_source *source, uint64
 	return 0;
 }
 
-int gtid_set_add_interval(struct gtid_set *set, const unsigned char *uuid, const char *tag, uint64_t start, uint64_t end, struct error *err)
+int gtid_set_add_interval(struct gtid_set *set, const unsigned char *uuid, const char *tag, uint64_t start,
+	uint64_t end, struct error *err)
 {
 	struct gtid_source *source = source_reach(set, uuid, tag, err);
 
@@ -399,7 +403,10 @@ bool gtid_set_last(const struct gtid_set *set, uint32_t domain, struct gtid *ret
 	if (set->flavour != GTID_MARIADB || !domain_search(set, domain, &at))
 		return false;
 	*ret_gtid = (struct gtid){
-		.flavour = GTID_MARIADB, .domain = domain, .server = set->domains[at].server, .sequence = set->domains[at].sequence
+		.flavour = GTID_MARIADB,
+		.domain = domain,
+		.server = set->domains[at].server,
+		.sequence = set->domains[at].sequence
 	};
 	return true;
 }

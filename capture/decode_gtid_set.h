@@ -37,7 +37,8 @@ struct gtid_set {
 
 void gtid_set_swap(struct gtid_set *a, struct gtid_set *b);
 /* 1 <= start < end <= GTID_SEQUENCE_END. */
-int gtid_set_add_interval(struct gtid_set *set, const unsigned char *uuid, const char *tag, uint64_t start, uint64_t end, struct error *err);
+int gtid_set_add_interval(struct gtid_set *set, const unsigned char *uuid, const char *tag, uint64_t start,
+	uint64_t end, struct error *err);
 int gtid_set_put_domain(struct gtid_set *set, uint32_t domain, uint32_t server, uint64_t sequence, struct error *err);
 
 /* Whether the byte may stand in a tag, in the servers' lower-case form. */

@@ -132,8 +132,9 @@ static int malformed(const char *text, const char *at, struct error *err)
 	return error_set(err, ERROR_DATA, "gtid set is malformed at byte %td: %.40s", at - text, at);
 }
 
-/* One interval, or a tag with the interval behind it; where it ends, or NULL (err). */
-static const char *parse_interval(struct gtid_set *set, const unsigned char *uuid, char *tag, const char *text, const char *at, struct error *err)
+/* One interval; where it ends, or NULL (err). */
+static const char *parse_interval(struct gtid_set *set, const unsigned char *uuid, const char *tag, const char *text,
+	const char *at, struct error *err)
 {
 	const char *from = at;
 	uint64_t start, end;
@@ -265,6 +266,6 @@ void gtid_set_format(const struct gtid_set *set, struct buf *out)
 		}
 	}
 	for (size_t i = 0; i < set->domain_count; i++)
-		buf_printf(out, "%s%" PRIu32 "-%" PRIu32 "-%" PRIu64, i > 0 ? "," : "", set->domains[i].domain, set->domains[i].server,
-			set->domains[i].sequence);
+		buf_printf(out, "%s%" PRIu32 "-%" PRIu32 "-%" PRIu64, i > 0 ? "," : "", set->domains[i].domain,
+			set->domains[i].server, set->domains[i].sequence);
 }

@@ -273,7 +273,8 @@ static enum statement_kind read_create(struct reading *r)
 	}
 	if (take_either(r, "DATABASE", "SCHEMA"))
 		return read_database(r);
-	while (take_either(r, "ONLINE", "OFFLINE") || take_either(r, "UNIQUE", "FULLTEXT") || take_either(r, "SPATIAL", "VECTOR"))
+	while (take_either(r, "ONLINE", "OFFLINE") || take_either(r, "UNIQUE", "FULLTEXT") ||
+		take_either(r, "SPATIAL", "VECTOR"))
 		;
 	if (!take_word(r, "INDEX"))
 		return STATEMENT_OTHER;
@@ -365,7 +366,8 @@ static enum statement_kind read_truncate(struct reading *r)
 /* The table of INSERT, REPLACE, UPDATE and DELETE of one table, if it stands where it mostly does: for messages. */
 static void read_data_table(struct reading *r)
 {
-	while (take_either(r, "LOW_PRIORITY", "HIGH_PRIORITY") || take_either(r, "DELAYED", "QUICK") || take_word(r, "IGNORE"))
+	while (take_either(r, "LOW_PRIORITY", "HIGH_PRIORITY") || take_either(r, "DELAYED", "QUICK") ||
+		take_word(r, "IGNORE"))
 		;
 	(void)take_either(r, "INTO", "FROM");
 	(void)take_table(r);

@@ -19,7 +19,8 @@ static bool is_digit(char c)
 
 static bool is_word_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' ||
+		(unsigned char)c >= 0x80;
 }
 
 static int hex_digit(char c)
@@ -211,7 +212,8 @@ static char unescape(char c)
 	}
 }
 
-static bool string_bytes(const struct tokens *in, const struct token *token, unsigned char *to, size_t room, size_t *ret_len)
+static bool string_bytes(const struct tokens *in, const struct token *token, unsigned char *to, size_t room,
+	size_t *ret_len)
 {
 	size_t n = 0;
 

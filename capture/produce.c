@@ -22,6 +22,7 @@
 #include "capture/produce_topics.h"
 #include "lib/base/failpoint.h"
 
+#define LARGE_VALUE ((size_t)64 << 10) /* what an old row is relieved of when the event is too large */
 #define PLACE_MAX 300 /* a log file's name and an offset */
 /* END lists each table of the transaction; keys and headers stand beside the row. */
 #define OUTBOX_MAX (PRODUCE_ROW_MAX + ((size_t)8 << 20))
@@ -45,6 +46,8 @@ struct produce {
 	struct produce_topic **touched; /* topics with events in it */
 	size_t touched_count, touched_room;
 	struct transaction_count *counts; /* as many as touched_room */
+	struct value *slim; /* slim_before()'s */
+	size_t slim_room;
 
 	/* The chain. */
 	bool resumed; /* the transaction of the position record was met, or need not be */
@@ -110,6 +113,7 @@ void produce_free(struct produce *produce)
 	buf_release(&produce->value);
 	free(produce->touched);
 	free(produce->counts);
+	free(produce->slim);
 	free(produce);
 }
 
@@ -386,6 +390,76 @@ static int too_large(const struct produce *produce, size_t size, struct error *e
 	return error_hint(err, LIMITS_TOO_LARGE_HINT);
 }
 
+/*
+ * The old row of an update without its large values, which are said not to be carried: where the row is found by its key,
+ * nobody needs them. NULL if there are none. *ret_slim is false where that is no way out.
+ */
+static int slim_before(struct produce *produce, const struct change *chg, bool *ret_slim, struct error *err)
+{
+	const struct table *table = chg->table;
+
+	*ret_slim = false;
+	if (chg->op != CHANGE_UPDATE || chg->before == NULL || table->key_count == 0)
+		return 0;
+	if (produce->slim_room < table->column_count) {
+		struct value *grown = reallocarray(produce->slim, table->column_count, sizeof *grown);
+
+		if (grown == NULL)
+			return error_set(err, ERROR_RETRY, "out of memory for a row of %zu columns", table->column_count);
+		produce->slim = grown;
+		produce->slim_room = table->column_count;
+	}
+	for (size_t i = 0; i < table->column_count; i++) {
+		const struct value *val = &chg->before[i];
+		bool is_text = val->kind == VALUE_TEXT || val->kind == VALUE_BYTES || val->kind == VALUE_EXACT;
+
+		produce->slim[i] = *val;
+		if (table->columns[i].key || !is_text || val->text.len < LARGE_VALUE)
+			continue;
+		produce->slim[i].kind = VALUE_UNCHANGED;
+		*ret_slim = true;
+	}
+	return 0;
+}
+
+static int encode_event(struct produce *produce, const struct produce_shape *shape, const struct change *chg,
+	struct error *err)
+{
+	struct buf *bytes = &produce->outbox.bytes;
+
+	if (encoder_change(shape->encoder, chg, produce->txn, produce->previous_commit, produce->now_us, bytes, err) < 0)
+		return -1;
+	return buf_check(bytes, "event", err);
+}
+
+/* Puts the event's value into the outbox, without the old row's large values if it is too large with them. */
+static int add_value(struct produce *produce, const struct produce_shape *shape, const struct change *chg,
+	size_t key_len, struct error *err)
+{
+	struct buf *bytes = &produce->outbox.bytes;
+	struct error slim_err = ERROR_INIT;
+	size_t at = bytes->len, most = produce->config.row_max;
+	int rc = encode_event(produce, shape, chg, err);
+	struct change slim = *chg;
+	bool is_slim;
+
+	if (rc < 0 ? bytes->failed : key_len + bytes->len - at > most) {
+		if (slim_before(produce, chg, &is_slim, &slim_err) < 0) {
+			*err = slim_err;
+			return -1;
+		}
+		if (is_slim) {
+			buf_cut(bytes, at);
+			error_clear(err);
+			slim.before = produce->slim;
+			rc = encode_event(produce, shape, &slim, err);
+		}
+	}
+	if (rc < 0)
+		return bytes->failed ? error_hint(err, LIMITS_TOO_LARGE_HINT) : -1;
+	return key_len + bytes->len - at > most ? too_large(produce, key_len + bytes->len - at, err) : 0;
+}
+
 /* One numbered event and, behind a delete, its tombstone. The key's bytes are in the outbox already. */
 static int add_event(struct produce *produce, struct produce_shape *shape, const struct change *chg,
 	struct outbox_piece key, const char *header, struct outbox_piece header_value, int before, struct error *err)
@@ -402,13 +476,8 @@ static int add_event(struct produce *produce, struct produce_shape *shape, const
 	if (there == THERE_NOT) {
 		size_t at = produce->outbox.bytes.len;
 
-		if (encoder_change(shape->encoder, chg, produce->txn, produce->previous_commit, produce->now_us,
-			    &produce->outbox.bytes, err) < 0)
+		if (add_value(produce, shape, chg, key.len, err) < 0)
 			return -1;
-		if (buf_check(&produce->outbox.bytes, "event", err) < 0)
-			return error_hint(err, LIMITS_TOO_LARGE_HINT);
-		if (key.len + produce->outbox.bytes.len - at > produce->config.row_max)
-			return too_large(produce, key.len + produce->outbox.bytes.len - at, err);
 		record = outbox_add(&produce->outbox, topic->handle, partition, produce->token);
 		if (record == NULL)
 			return error_set(err, ERROR_BUG, "too many records for one item of the log");

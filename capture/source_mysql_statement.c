@@ -76,6 +76,7 @@ static int forget_tables(struct source *src, const struct statement *statement, 
 static int shape_from_catalogue(struct source *src, const struct statement_table *named, const struct table **ret_table, struct error *err)
 {
 	const struct binlog_catalogue_column *columns;
+	bool warned = src->catalogue.warned;
 	struct buf map;
 	size_t count;
 	int rc = -1;
@@ -89,8 +90,10 @@ static int shape_from_catalogue(struct source *src, const struct statement_table
 		rc = 0;
 		goto out;
 	}
+	src->catalogue.warned = true; /* this map is not the log's */
 	if (map_make(named->schema, named->name, columns, count, src->end.mariadb, &map, err) == 0)
 		rc = binlog_tables_map(src->tables, map.data, map.len, ret_table, err);
+	src->catalogue.warned = warned;
 out:
 	buf_release(&map);
 	return rc;

@@ -28,6 +28,13 @@ void buf_reset(struct buf *buf)
 	buf->failed = false;
 }
 
+void buf_cut(struct buf *buf, size_t len)
+{
+	if (len < buf->len)
+		buf->len = len;
+	buf->failed = false;
+}
+
 char *buf_take(struct buf *buf)
 {
 	char *data = NULL;

@@ -28,6 +28,8 @@ void buf_init(struct buf *buf, size_t max);
 void buf_release(struct buf *buf);
 /* Empties the buffer and its failure, keeps its memory. */
 void buf_reset(struct buf *buf);
+/* Drops what lies behind len, and the failure: for a second attempt. */
+void buf_cut(struct buf *buf, size_t len);
 /* Hands the NUL-terminated content over to the caller (free()), leaves an empty buffer; NULL if it failed. */
 char *buf_take(struct buf *buf);
 

@@ -62,7 +62,7 @@ def test_before_the_first_start(patient):
     patient.capture().healthy().says("no topic of prefix").says("3 tables to capture are InnoDB's").says("may read the binlog")
     report = patient.apply()
     report.only("WARN", f'kafka: no capture agent has made the topics of prefix "{patient.name}" yet', "start tailrace-capture")
-    report.says("3 tables are there with their grants").says("the agent will create it at its first start")
+    report.says("3 tables are there with their grants")
 
 
 def test_a_running_line_is_all_ok(patient):
@@ -192,11 +192,20 @@ def test_target_grants(patient):
 
 def test_position_table(patient):
     pair = patient.pair
+    pair.target.execute("DROP DATABASE IF EXISTS tailrace")  # the session's other tests are done with it
+    patient.apply().says("the position table tailrace.position is missing; the agent will create it at its first start")
     pair.target.execute(f"REVOKE ALL ON tailrace.* FROM {pair.apply_user}@'%'")
     report = patient.apply()
-    report.says("the position table tailrace.position is missing, and").remedied()
+    report.says(f"the position table tailrace.position is missing, and {account(pair.apply_user)} may not create it")
     pair.target.execute(next(one[2] for one in report.bad() if "position table" in one[1]))
     patient.apply().says("the agent will create it at its first start")
+    patient.run()
+    pair.apply.stop()
+    pair.target.execute(f"REVOKE ALL ON tailrace.* FROM {pair.apply_user}@'%'; GRANT SELECT ON tailrace.position TO {pair.apply_user}@'%'")
+    report = patient.apply()
+    report.says(f"target: {account(pair.apply_user)} may not write the position table tailrace.position")
+    pair.target.execute(next(one[2] for one in report.bad() if "position table" in one[1]))
+    patient.apply().says("has applied up to transaction")
 
 
 def test_read_only_and_small_packets(patient):

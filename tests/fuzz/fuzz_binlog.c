@@ -128,7 +128,8 @@ static void check_error(const struct error *err)
 }
 
 /* One event in a piece of memory of its own. False if the reader wants no more. */
-static bool read_event(struct binlog_reader *reader, const uint8_t *data, size_t len, bool mend, bool *io_checksum, uint64_t *io_sum)
+static bool read_event(struct binlog_reader *reader, const uint8_t *data, size_t len, bool mend,
+	bool *io_checksum, uint64_t *io_sum)
 {
 	struct error err = ERROR_INIT;
 	struct binlog_item item;

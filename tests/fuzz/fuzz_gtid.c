@@ -96,7 +96,8 @@ static void read_binary(enum gtid_flavour flavour, const char *bytes, size_t len
 {
 	struct gtid_set *set = new_set(flavour);
 	struct error err = ERROR_INIT;
-	int result = flavour == GTID_MYSQL ? gtid_set_parse_binary(set, bytes, len, &err) : gtid_set_parse_list(set, bytes, len, &err);
+	int result = flavour == GTID_MYSQL ? gtid_set_parse_binary(set, bytes, len, &err) :
+		gtid_set_parse_list(set, bytes, len, &err);
 
 	if (result == 0)
 		check_set(flavour, set);

@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < statement.table_count; i++)
 		sum += strlen(statement.tables[i].schema) + strlen(statement.tables[i].name);
 	sum += strlen(statement.xa);
-	if (statement.kind > STATEMENT_OTHER || (statement.kind == STATEMENT_RENAME_TABLE && statement.table_count % 2 != 0) ||
+	if (statement.kind > STATEMENT_OTHER ||
+		(statement.kind == STATEMENT_RENAME_TABLE && statement.table_count % 2 != 0) ||
 		(statement.kind == STATEMENT_OTHER && statement.table_count > 0))
 		abort();
 	arena_release(&arena);

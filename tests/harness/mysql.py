@@ -276,9 +276,13 @@ class _Server(Service):
         self.execute("FLUSH BINARY LOGS")
 
     def purge(self):
-        """Removes every log file but a new, empty one."""
+        """Removes every log file but a new, empty one.  A reader that is still in an old file keeps it: waits for it to be gone."""
         self.rotate()
-        self.execute("PURGE BINARY LOGS TO %s", [self.binlog_status()[0]])
+
+        def purged():
+            self.execute("PURGE BINARY LOGS TO %s", [self.binlog_status()[0]])
+            return len(self.binlogs()) == 1
+        wait_until(purged, 30, f"{self.name} to purge its log")
 
     def binlog_text(self, file=None, *options):
         """A log file (all, if not given) as the server's own tool prints it, rows as comments with their types."""

@@ -166,8 +166,7 @@ class Billing:
         return os.path.join(str(self.stack.directory), "run")
 
     def capture_config(self, **more):
-        settings = {"run_directory": self.run_directory(), "state_directory": self.run_directory(), "heartbeat_interval": "1s",
-                    **self.capture_settings, **more}
+        settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.capture_settings, **more}
         return config.capture_config(self.source, self.kafka, name=settings.pop("name", "billing-capture"), topic_prefix=self.prefix,
                                      dbname="billing", tables=SOURCE_TABLES, user="tailrace_capture", password=self.capture_password,
                                      **settings)

@@ -75,3 +75,4 @@ CREATE TABLE erp.billing_log (
 	action varchar(80) NOT NULL,
 	bill_id numeric(20)
 );
+CREATE INDEX ON erp.billing_log (action);

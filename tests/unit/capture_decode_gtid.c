@@ -266,9 +266,11 @@ static void test_difference_and_subset(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct gtid_set *whole = set_of(cases[i].flavour, cases[i].whole), *part = set_of(cases[i].flavour, cases[i].part);
+		struct gtid_set *whole = set_of(cases[i].flavour, cases[i].whole);
+		struct gtid_set *part = set_of(cases[i].flavour, cases[i].part);
 
-		if (gtid_set_difference(whole, part) != cases[i].difference || gtid_set_is_subset(part, whole) != cases[i].subset)
+		if (gtid_set_difference(whole, part) != cases[i].difference ||
+			gtid_set_is_subset(part, whole) != cases[i].subset)
 			fail_msg("%s less %s: %" PRIu64 ", %d", cases[i].whole, cases[i].part, gtid_set_difference(whole, part),
 				gtid_set_is_subset(part, whole));
 		gtid_set_free(whole);
@@ -379,8 +381,10 @@ static void test_list(void **state)
 /* As many intervals as a set may have, and one more. */
 static void test_largest_set(void **state)
 {
-	struct gtid_set *set = gtid_set_new(GTID_MYSQL), *back = gtid_set_new(GTID_MYSQL), *position = gtid_set_new(GTID_MARIADB);
-	struct gtid gtid = gtid_of(GTID_MYSQL, A ":1"), other = gtid_of(GTID_MYSQL, B ":1"), domain = gtid_of(GTID_MARIADB, "0-1-1");
+	struct gtid_set *set = gtid_set_new(GTID_MYSQL), *back = gtid_set_new(GTID_MYSQL);
+	struct gtid_set *position = gtid_set_new(GTID_MARIADB);
+	struct gtid gtid = gtid_of(GTID_MYSQL, A ":1"), other = gtid_of(GTID_MYSQL, B ":1");
+	struct gtid domain = gtid_of(GTID_MARIADB, "0-1-1");
 	struct error err = ERROR_INIT;
 	struct buf out;
 

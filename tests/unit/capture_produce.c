@@ -460,6 +460,31 @@ static void topics_are_made_ahead_of_their_first_event(void **state)
 	scene_close(&scene);
 }
 
+/* The large value of an old row is not carried where the event would be too large with it; else it is. */
+static void an_old_row_gives_way_to_the_new_one(void **state)
+{
+	static const struct produce_known known = { 0 };
+	static char large[100000];
+	struct value old[2] = { text("k"), { .kind = VALUE_TEXT, .text = { large, sizeof large } } };
+	struct value new[2] = { text("k"), text("v") };
+	struct change chg = { .op = CHANGE_UPDATE, .table = &keyed, .before = old, .after = new };
+	const char *const records[] = { "E 1:2000 1 1 u before=/k/~ after=/k/v previous=0", NULL };
+	struct scene scene = { .err = ERROR_INIT };
+
+	memset(large, 'x', sizeof large);
+	scene_open(&scene, &known);
+	assert_int_equal(produce_change(scene.produce, &chg, &scene.err), 0);
+	assert_int_equal(produce_flush(scene.produce, &scene.err), 1);
+	assert_values("t.public.a", 0, records);
+	assert_int_equal(old[1].kind, VALUE_TEXT);
+	/* without a key the whole old row is needed */
+	chg.table = &unkeyed;
+	assert_int_equal(produce_change(scene.produce, &chg, &scene.err), -1);
+	assert_int_equal(scene.err.class, ERROR_DATA);
+	assert_non_null(strstr(scene.err.text, "more than the 1000 that are carried"));
+	scene_close(&scene);
+}
+
 static void a_row_that_is_too_large_is_named(void **state)
 {
 	char large[1200];
@@ -513,6 +538,7 @@ int main(void)
 		cmocka_unit_test(a_topic_ahead_of_the_log_is_a_gap),
 		cmocka_unit_test(two_tables_with_one_topic_are_refused),
 		cmocka_unit_test(topics_are_made_ahead_of_their_first_event),
+		cmocka_unit_test(an_old_row_gives_way_to_the_new_one),
 		cmocka_unit_test(a_row_that_is_too_large_is_named),
 		cmocka_unit_test(a_huge_row_is_named),
 	};

@@ -15,14 +15,14 @@ skip() {
 	exit 0
 }
 
-# Runs a program of the installation.
+# Becomes a program of the installation: to be called in a subshell.
 server_program() {
 	name=$1
 	shift
 	if [ "$kind" = mysql ]; then
-		"$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu" "$root/usr/$name" "$@"
+		exec "$root"/usr/lib*/ld-linux-*.so.* --library-path "$(echo "$root"/usr/lib/*-linux-gnu)" "$root/usr/$name" "$@"
 	else
-		"/usr/$name" "$@"
+		exec "/usr/$name" "$@"
 	fi
 }
 
@@ -63,20 +63,20 @@ for n in 1 2; do
 	data=$directory/$n
 	if [ "$kind" = mysql ]; then
 		# shellcheck disable=SC2086
-		server_program $mysqld $common --initialize-insecure --datadir="$data" >"$directory/init$n" 2>&1
+		(server_program $mysqld $common --initialize-insecure --datadir="$data") >"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
 	else
 		mkdir "$data"
 		mariadb-install-db --no-defaults ${common#--no-defaults} --datadir="$data" --auth-root-authentication-method=normal --skip-test-db \
-			>"$directory/init$n" 2>&1
+			>"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
 	fi
 	# shellcheck disable=SC2086
-	server_program $mysqld $common --datadir="$data" --socket="$directory/$n.sock" --pid-file="$directory/$n.pid" --server-id=$n --log-bin="$data/bin" \
-		>"$directory/log$n" 2>&1 &
+	(server_program $mysqld $common --datadir="$data" --socket="$directory/$n.sock" --pid-file="$directory/$n.pid" --server-id=$n \
+		--log-bin="$data/bin") >"$directory/log$n" 2>&1 &
 	pids="$pids $!"
 done
 for n in 1 2; do
 	tries=0
-	until server_program $client --no-defaults -uroot -S "$directory/$n.sock" -e "SELECT 1" >/dev/null 2>&1; do
+	until (server_program $client --no-defaults -uroot -S "$directory/$n.sock" -e "SELECT 1") >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		if [ $tries -gt 600 ]; then
 			cat "$directory/log$n" >&2
@@ -92,8 +92,8 @@ cat >"$directory/copy" <<END
 set -e
 kind=$kind root=$root
 $(sed -n '/^server_program() {/,/^}/p' "$0")
-server_program $binlog --no-defaults "$directory"/1/bin.0* >"$directory/statements"
-server_program $client --no-defaults --binary-mode -uroot -S "$directory/2.sock" <"$directory/statements" 2>"$directory/copy.log"
+(server_program $binlog --no-defaults "$directory"/1/bin.0*) >"$directory/statements"
+(server_program $client --no-defaults --binary-mode -uroot -S "$directory/2.sock") <"$directory/statements" 2>"$directory/copy.log"
 END
 chmod 755 "$directory/copy"
 

@@ -45,7 +45,7 @@ class Column:
         (self.name, self.data_type, self.column_type, self.charset, self.default, self.extra, key, self.fraction) = row
         self.mariadb = mariadb
         self.key = key == "PRI"
-        self.virtual = "VIRTUAL" in self.extra.upper()
+        self.generated = bool(re.search("VIRTUAL|STORED|PERSISTENT", self.extra, re.I))
         self.unsigned = "unsigned" in self.column_type
         self.numbers = [int(n) for n in re.findall(r"\d+", self.column_type.split("'")[0].split(")")[0])]
         self.json = self.data_type == "json" or (mariadb and f"json_valid(`{self.name}`)" in create)
@@ -171,14 +171,14 @@ class Table:
     def key_image(self, row):
         return self.image("key", row, {column.name for column in self.keys})
 
-    def changes(self, old, new, image="full", assigned=None, moved=None, without_virtual=False):
+    def changes(self, old, new, image="full", assigned=None, moved=None, without_generated=False):
         """What a statement did, by comparing.
 
-        image: binlog_row_image; assigned: the columns an UPDATE names; without_virtual: the server leaves virtual columns out of the
-        images of updates and deletes, even of FULL ones.
+        image: binlog_row_image; assigned: the columns an UPDATE names; without_generated: the server leaves generated columns out of
+        the images of updates and deletes, even of FULL ones.
         """
         blobs = {column.name for column in self.columns if column.data_type in BLOBS and not column.key}
-        missing = {column.name for column in self.columns if column.virtual and without_virtual}
+        missing = {column.name for column in self.columns if column.generated and without_generated}
         whole = not missing and (image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs))
         moved = {(f"i:{a}",): (f"i:{b}",) for a, b in (moved or {}).items()}
         lines = []

@@ -13,6 +13,7 @@ Each log is also given to the server's own tool, which must count the same inser
 import argparse
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -114,7 +115,7 @@ class Recording:
             return
         tables = [self._table(name) for name in names]
         lines = [line for name, table in zip(names, tables) for line in
-                 table.changes(before[name], table.rows(self), self.row_image, assigned, moved, self.at_least("mariadb", 11))]
+                 table.changes(before[name], table.rows(self), self.row_image, assigned, moved, self.at_least("mariadb", 11, 8))]
         lines = [f"error {error}"] if error else lines
         self.statements.append({"sql": text, "lines": lines, "stops": error is not None, "shapes": {(table.schema, table.name): table for table in tables}})
 
@@ -142,6 +143,25 @@ def settings(server, scenario):
     return before, after
 
 
+def encrypt(server):
+    """Starts a MariaDB server again with encrypted logs; False if it has no plugin for keys."""
+    if not (server.programs.plugins / "file_key_management.so").exists():
+        return False
+    keys = server.directory / "keys"
+    keys.write_text("1;770A8A65DA156D24EE2A093277530142\n")
+    server.settings.update({"plugin-load-add": "file_key_management", "loose-file-key-management-filename": keys, "encrypt-binlog": "ON"})
+    server.restart()
+    return True
+
+
+def fetch(server, file):
+    """A copy of the log as the server streams it."""
+    folder = server.directory / "fetched"
+    folder.mkdir(exist_ok=True)
+    subprocess.run([*server.client_command("mariadb-binlog"), "--read-from-remote-server", "--raw", f"--result-file={folder}/", file], check=True)
+    return folder / file
+
+
 def record(server, scenario):
     name = scenario.__name__
     server.execute(f"DROP DATABASE IF EXISTS {server.dbname}; CREATE DATABASE {server.dbname}")
@@ -160,14 +180,15 @@ def record(server, scenario):
         server.execute(text)
     events = [(row[1], row[2], row[4], row[5]) for row in server.query(f"SHOW BINLOG EVENTS IN '{file}'")]
     lines = expect.merge(events, recording.statements, recording.sent)
-    text = server.binlog_text(file)
+    copy = fetch(server, file) if scenario in scenarios.ENCRYPTED else server.data / file
+    text = server.binlog_text(copy)
     shown = tuple(len(re.findall(f"^### {word} ", text, re.M)) for word in ("INSERT INTO", "UPDATE", "DELETE FROM"))
     stops = any(statement["stops"] for statement in recording.statements)
     if shown != count_changes(lines) and not stops:
         raise SystemExit(f"{server.name} {name}: the server's tool counts {shown} changes, SELECT {count_changes(lines)}")
     folder = HERE / server.name
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(server.data / file, folder / f"{name}.binlog")
+    shutil.copyfile(copy, folder / f"{name}.binlog")
     head = f"# {server.value('SELECT VERSION()')}, {file}, written by record.py\n"
     (folder / f"{name}.txt").write_text(head + "\n".join(lines) + "\n")
     print(f"{server.name} {name}: {(folder / f'{name}.binlog').stat().st_size} bytes, {len(lines)} lines")
@@ -194,6 +215,10 @@ def main():
                 for scenario in every:
                     if not options.only or scenario.__name__ in options.only:
                         record(server, scenario)
+                if server.kind == "mariadb" and encrypt(server):
+                    for scenario in scenarios.ENCRYPTED:
+                        if not options.only or scenario.__name__ in options.only:
+                            record(server, scenario)
                 if server.name == "mysql-9.7" and (not options.only or "json" in options.only):
                     json_documents.record(server, HERE)
             finally:

@@ -364,9 +364,7 @@ def main():
     recording = Recording()
     ask("create database if not exists vectors")
     record_types(recording, "full", columns, "FULL", "FULL", True, max(len(column[3]) for column in columns))
-    record_types(recording, "noblob", columns, "FULL", "NOBLOB", True, 2)
-    record_types(recording, "minimal", columns, "MINIMAL", "MINIMAL", True, 2)
-    record_types(recording, "nokey", columns, "NO_LOG" if MARIADB else "MINIMAL", "FULL", False, 2)
+    record_types(recording, "minimal", columns, "NO_LOG" if MARIADB else "MINIMAL", "MINIMAL", True, 2)
     record_defaults(recording)
     if MARIADB:
         ask("set global mysql56_temporal_format = OFF")

@@ -1,0 +1,79 @@
+/*
+ * capture_source_mysql_scene.h: two servers, SQL on them, and a source that reads one of them as the pipeline would.
+ *
+ * What was read is kept as text: "[" and "]" are BEGIN and COMMIT, "+t(1,a)" an insert, "~t(1,a>1,b)" an update (before, after), "-t(1,a)" a delete,
+ * "!t" a TRUNCATE.
+ */
+#ifndef TAILRACE_TESTS_UNIT_CAPTURE_SOURCE_MYSQL_SCENE_H
+#define TAILRACE_TESTS_UNIT_CAPTURE_SOURCE_MYSQL_SCENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mysql.h>
+
+#include "capture/source.h"
+#include "lib/base/buf.h"
+
+struct scene {
+	const char *directory;
+	bool mariadb;
+	const struct source_ops *ops;
+	MYSQL *sql[2];
+};
+
+struct reader {
+	struct scene *scene;
+	struct source_options options;
+	char path[256];
+	struct source *source;
+	struct source_identity identity;
+	struct error err;
+	struct buf text;
+	uint64_t upto;            /* end of the last transaction that was read */
+	struct transaction last;  /* the last one committed */
+	uint64_t heartbeats;
+	/* what Kafka would have */
+	char log[POSITION_LOG_MAX];
+	uint64_t confirmed;
+	struct buf resume;
+};
+
+int scene_open(void **state);
+int scene_close(void **state);
+/* Both servers as new: an empty database b with table mark, nothing in the log. */
+int scene_reset(void **state);
+
+/* Statements on server 0 or 1; must succeed. */
+void scene_run(struct scene *scene, int server, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* One value; valid until the next call. */
+const char *scene_ask(struct scene *scene, int server, const char *sql);
+/* The second server gets what the first one has logged. */
+void scene_copy(struct scene *scene);
+
+void reader_init(struct reader *reader, struct scene *scene, int server);
+void reader_release(struct reader *reader);
+/* The next start reads from that server. */
+void reader_lead_to(struct reader *reader, int server);
+/* open() and start(). */
+int reader_try(struct reader *reader);
+void reader_start(struct reader *reader);
+/* Must fail in that way, at the start or when it reads. */
+void reader_fails(struct reader *reader, enum error_class class, const char *words);
+/* Reads until a row of table mark that is written now has come; the text holds what came before it, without that. */
+void reader_read(struct reader *reader);
+/* Reads until this many transactions have ended; 0: until it fails. */
+int reader_read_transactions(struct reader *reader, uint64_t count);
+/* Everything read is in Kafka: keeps the resume text, and confirms. */
+void reader_save(struct reader *reader);
+void reader_stop(struct reader *reader);
+
+#define reader_is(reader, expected)                                             \
+	do {                                                                    \
+		reader_read(reader);                                            \
+		assert_string_equal(buf_cstr(&(reader)->text), expected);       \
+		buf_reset(&(reader)->text);                                     \
+	} while (0)
+
+#endif
