@@ -73,7 +73,8 @@ static bool parse_int(const struct binlog_field *field, const char *text, struct
 
 		ret->kind = VALUE_INT;
 		ret->i = n;
-		return errno == 0 && end != text && *end == '\0' && (bits == 64 || (n >> (bits - 1) == 0 || n >> (bits - 1) == -1));
+		return errno == 0 && end != text && *end == '\0' && (bits == 64 || (n >> (bits - 1) == 0 ||
+			n >> (bits - 1) == -1));
 	}
 	ret->u = strtoull(text, &end, 10);
 	ret->kind = field->size == 8 ? VALUE_UINT : VALUE_INT; /* the union's other member has the same bits */
@@ -167,7 +168,8 @@ static bool set_bytes(const struct binlog_field *field, const struct text *text,
 	return set_text(VALUE_BYTES, bytes, len, ret);
 }
 
-static bool parse_string(const struct binlog_field *field, const struct text *text, bool mariadb, struct arena *arena, struct value *ret)
+static bool parse_string(const struct binlog_field *field, const struct text *text, bool mariadb, struct arena *arena,
+	struct value *ret)
 {
 	if (memchr(text->ptr, '?', text->len) != NULL)
 		return false; /* perhaps one that stands for something else */
@@ -186,7 +188,8 @@ static bool parse_string(const struct binlog_field *field, const struct text *te
 	}
 }
 
-bool binlog_value_default(const struct binlog_field *field, const char *text, bool mariadb, struct arena *arena, struct value *ret)
+bool binlog_value_default(const struct binlog_field *field, const char *text, bool mariadb, struct arena *arena,
+	struct value *ret)
 {
 	size_t len = strlen(text);
 	struct text plain = { arena_strndup(arena, text, len), len };

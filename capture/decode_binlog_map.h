@@ -84,6 +84,7 @@ struct binlog_map {
 /* The part that tells which table it is. */
 int binlog_map_head(const void *bytes, size_t len, struct arena *arena, struct binlog_map *ret, struct error *err);
 /* All of it. mariadb: the servers count columns differently in the charsets' lists. Errors name the table. */
-int binlog_map_parse(const void *bytes, size_t len, bool mariadb, struct arena *arena, struct binlog_map *ret, struct error *err);
+int binlog_map_parse(const void *bytes, size_t len, bool mariadb, struct arena *arena, struct binlog_map *ret,
+	struct error *err);
 
 #endif

@@ -3,10 +3,12 @@
  *
  * A row of the event is one image (insert: after; delete: before) or two (update: before, after). An image:
  *   a bit for each column that it has (by the event's bitmap), lowest first: NULL; the values of the others (decode_binlog_value.c).
- * In MySQL's PARTIAL_UPDATE_ROWS the after image begins with a packed number of options; if the lowest bit is set, a bit for each JSON column of the table
+ * In MySQL's PARTIAL_UPDATE_ROWS the after image begins with a packed number of options; if the lowest bit is set, a bit for each JSON
+ * column of the table
  * follows, present or not: its value is a list of changes to that of the before image.
  *
- * binlog_row_image decides which columns an image has: FULL all; NOBLOB leaves out BLOB and TEXT columns that are not part of the key and did not change; MINIMAL
+ * binlog_row_image decides which columns an image has: FULL all; NOBLOB leaves out BLOB and TEXT columns that are not part of the key and
+ * did not change; MINIMAL
  * has the key before and what the statement set after. What becomes of the others: decode_binlog_rows.h.
  */
 #include "capture/decode_binlog_rows.h"
@@ -72,7 +74,8 @@ static int row_malformed(const struct binlog_rows *rows, const char *what, struc
 {
 	const struct table *table = rows->shape->table;
 
-	return error_set(err, ERROR_DATA, "%s.%s: row %" PRIu32 " of the event, byte %td of %td: %s", table->schema, table->name, rows->row,
+	return error_set(err, ERROR_DATA, "%s.%s: row %" PRIu32 " of the event, byte %td of %td: %s", table->schema,
+		table->name, rows->row,
 		rows->at - rows->start, rows->end - rows->start, what);
 }
 
@@ -80,7 +83,8 @@ static int column_error(const struct binlog_rows *rows, size_t i, struct error *
 {
 	const struct table *table = rows->shape->table;
 
-	return error_prefix(err, "%s.%s.%s: row %" PRIu32 " of the event", table->schema, table->name, table->columns[i].name, rows->row);
+	return error_prefix(err, "%s.%s.%s: row %" PRIu32 " of the event", table->schema, table->name,
+		table->columns[i].name, rows->row);
 }
 
 /* ---- opening ---- */
@@ -105,7 +109,8 @@ static int check_before(struct binlog_rows *rows, struct error *err)
 	for (size_t i = 0; i < table->key_count; i++)
 		whole = whole && bit_at(rows->before.columns, table->key[i]);
 	if (!whole) {
-		(void)error_set(err, ERROR_GAP, "%s.%s: the old row's image has %zu of %zu columns and no key", table->schema, table->name,
+		(void)error_set(err, ERROR_GAP, "%s.%s: the old row's image has %zu of %zu columns and no key", table->schema,
+			table->name,
 			rows->before.count, table->column_count);
 		return error_hint(err, HINT_IMAGE);
 	}
@@ -133,15 +138,18 @@ static int open_shape(struct binlog_rows *rows, const struct binlog_rows_event *
 	const struct table *table = rows->shape->table;
 
 	if (event->column_count != table->column_count)
-		return error_set(err, ERROR_DATA, "%s.%s: the rows have %zu columns, the table map %zu", table->schema, table->name,
+		return error_set(err, ERROR_DATA, "%s.%s: the rows have %zu columns, the table map %zu", table->schema,
+		table->name,
 			event->column_count, table->column_count);
-	if ((event->partial && event->op != CHANGE_UPDATE) || (event->op != CHANGE_INSERT && event->before_columns == NULL) ||
+	if ((event->partial && event->op != CHANGE_UPDATE) || (event->op != CHANGE_INSERT &&
+		event->before_columns == NULL) ||
 		(event->op != CHANGE_DELETE && event->after_columns == NULL))
 		return error_set(err, ERROR_BUG, "%s.%s: rows without the columns of an image", table->schema, table->name);
 	set_side(&rows->before, event->op != CHANGE_INSERT ? event->before_columns : NULL, table->column_count);
 	set_side(&rows->after, event->op != CHANGE_DELETE ? event->after_columns : NULL, table->column_count);
 	/* A MINIMAL insert in which every column has its default. MySQL refuses to log two such rows in one event (its error 1534), so this is one. */
-	rows->empty_insert = event->rows_len == 0 && event->op == CHANGE_INSERT && rows->after.count == 0 && table->column_count > 0;
+	rows->empty_insert = event->rows_len == 0 && event->op == CHANGE_INSERT && rows->after.count == 0 &&
+		table->column_count > 0;
 	return event->rows_len > 0 && check_before(rows, err) < 0 ? -1 : reserve_json(rows, err);
 }
 
@@ -158,7 +166,8 @@ int binlog_rows_open(struct binlog_rows *rows, const struct binlog_rows_event *e
 	rows->shape = binlog_tables_shape(rows->tables, event->table_id);
 	if (rows->shape == NULL) {
 		rows->end = rows->at;
-		return error_set(err, ERROR_DATA, "rows of table id %" PRIu64 ", which no table map described", event->table_id);
+		return error_set(err, ERROR_DATA, "rows of table id %" PRIu64 ", which no table map described",
+			event->table_id);
 	}
 	if (open_shape(rows, event, err) < 0) {
 		rows->end = rows->at;
@@ -185,7 +194,8 @@ static int take_options(struct binlog_rows *rows, const unsigned char **ret_part
 }
 
 /* A JSON value that is a list of changes to the one before. */
-static int take_partial_json(struct binlog_rows *rows, size_t i, struct arena *arena, struct value *ret, struct error *err)
+static int take_partial_json(struct binlog_rows *rows, size_t i, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	const struct binlog_bytes *before = &rows->json[i];
 	const unsigned char *changes;
@@ -201,7 +211,8 @@ static int take_partial_json(struct binlog_rows *rows, size_t i, struct arena *a
 }
 
 /* One value of an image. Of a before image that JSON changes refer to, the bytes are kept. */
-static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct arena *arena, struct value *ret, struct error *err)
+static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	const struct binlog_field *field = &rows->shape->fields[i];
 	const unsigned char *from = rows->at;
@@ -214,7 +225,8 @@ static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct aren
 }
 
 /* Fills values; a column that the image lacks is VALUE_UNCHANGED. partial: see take_options(). */
-static int take_image(struct binlog_rows *rows, const struct side *side, bool keep, const unsigned char *partial, struct arena *arena,
+static int take_image(struct binlog_rows *rows, const struct side *side, bool keep, const unsigned char *partial,
+	struct arena *arena,
 	struct value *values, struct error *err)
 {
 	const struct binlog_field *fields = rows->shape->fields;
@@ -236,7 +248,8 @@ static int take_image(struct binlog_rows *rows, const struct side *side, bool ke
 			values[i].kind = VALUE_NULL;
 			continue;
 		}
-		result = changes ? take_partial_json(rows, i, arena, &values[i], err) : take_value(rows, i, keep, arena, &values[i], err);
+		result = changes ? take_partial_json(rows, i, arena, &values[i], err) : take_value(rows, i, keep, arena,
+			&values[i], err);
 		if (result < 0)
 			return column_error(rows, i, err);
 	}
@@ -256,7 +269,8 @@ static int fill_defaults(const struct binlog_rows *rows, struct value *after, st
 		if (after[i].kind != VALUE_UNCHANGED)
 			continue;
 		if (!def->known) {
-			(void)error_set(err, ERROR_GAP, "not in the image of an insert, and its default is no constant that is known here");
+			(void)error_set(err, ERROR_GAP,
+				"not in the image of an insert, and its default is no constant that is known here");
 			(void)error_hint(err, HINT_IMAGE);
 			return column_error(rows, i, err);
 		}
@@ -293,7 +307,8 @@ static int take_before(struct binlog_rows *rows, struct arena *arena, struct val
 	return take_image(rows, &rows->before, rows->partial, NULL, arena, before, err);
 }
 
-static int take_after(struct binlog_rows *rows, struct arena *arena, const struct value *before, struct value *after, struct error *err)
+static int take_after(struct binlog_rows *rows, struct arena *arena, const struct value *before, struct value *after,
+	struct error *err)
 {
 	const unsigned char *partial = NULL;
 
@@ -319,7 +334,8 @@ int binlog_rows_next(struct binlog_rows *rows, struct arena *arena, struct chang
 	if ((rows->before.columns != NULL && (before = arena_alloc(arena, size)) == NULL) ||
 		(rows->after.columns != NULL && (after = arena_alloc(arena, size)) == NULL))
 		return arena_error(arena, err);
-	if ((before != NULL && take_before(rows, arena, before, err) < 0) || (after != NULL && take_after(rows, arena, before, after, err) < 0)) {
+	if ((before != NULL && take_before(rows, arena, before, err) < 0) || (after != NULL && take_after(rows, arena,
+		before, after, err) < 0)) {
 		rows->end = rows->at; /* what follows cannot be told apart */
 		rows->empty_insert = false;
 		return -1;

@@ -38,7 +38,8 @@ struct binlog_shape {
  * Describes a table by its map and, as far as that does not tell, by the catalogue (may be NULL). ERROR_DATA, ERROR_GAP (what the log lacks
  * cannot be had), ERROR_CONFIG (a charset that we do not know) with table and column.
  */
-int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb, struct binlog_shape **ret,
+int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb,
+	struct binlog_shape **ret,
 	struct error *err);
 void binlog_shape_free(struct binlog_shape *shape);
 /* table: the description itself or an older one that looks the same. Labels are then the table's. */
@@ -61,7 +62,8 @@ struct binlog_column_source {
 };
 
 /* Fills all of field and column but name, key and what hangs on the defaults. In the arena. */
-int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field, struct column *column,
+int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field,
+	struct column *column,
 	struct error *err);
 
 #endif

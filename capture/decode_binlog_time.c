@@ -2,7 +2,8 @@
  * decode_binlog_time.c: dates and times of a row image.
  *
  * Big endian, f = ceil(fraction / 2) bytes of fraction in units of 1/100, 1/10000 or 1/1000000 second:
- *   TIME2       3 + f bytes, one number, offset by half of its range, so that a negative time is below that. Its size has, from the top: sign, unused,
+ *   TIME2       3 + f bytes, one number, offset by half of its range, so that a negative time is below that. Its size has, from the top:
+ *   sign, unused,
  *               10 bits hours, 6 minutes, 6 seconds, the fraction
  *   DATETIME2   5 bytes: sign (always set), 17 bits year * 13 + month, 5 day, 5 hours, 6 minutes, 6 seconds; f bytes
  *   TIMESTAMP2  4 bytes seconds since 1970 UTC; f bytes. All zero is the zero date
@@ -33,7 +34,8 @@ struct parts {
 	unsigned year, month, day, hour, minute, second, us;
 };
 
-static const unsigned units[] = { 1000000, 100000, 10000, 1000, 100, 10, 1 }; /* us of the last digit, by number of digits */
+static const unsigned units[] = { 1000000, 100000, 10000, 1000, 100, 10,
+	1 }; /* us of the last digit, by number of digits */
 
 /* ---- bytes ---- */
 
@@ -114,7 +116,8 @@ static char *put_number(char *to, unsigned number, size_t digits)
 }
 
 /* As the server prints it: a date, or date and time with the fraction's digits. */
-static int exact_parts(const struct binlog_field *field, const struct parts *parts, struct arena *arena, struct value *ret, struct error *err)
+static int exact_parts(const struct binlog_field *field, const struct parts *parts, struct arena *arena,
+	struct value *ret, struct error *err)
 {
 	char text[TEXT_MAX], *to = put_number(text, parts->year, 4);
 
@@ -149,9 +152,11 @@ static int set_int(int64_t number, struct value *ret)
 	return 0;
 }
 
-static int set_parts(const struct binlog_field *field, const struct parts *parts, struct arena *arena, struct value *ret, struct error *err)
+static int set_parts(const struct binlog_field *field, const struct parts *parts, struct arena *arena,
+	struct value *ret, struct error *err)
 {
-	if (parts->year > 9999 || parts->month > 12 || parts->day > 31 || parts->hour > 23 || parts->minute > 59 || parts->second > 59 ||
+	if (parts->year > 9999 || parts->month > 12 || parts->day > 31 || parts->hour > 23 || parts->minute > 59 ||
+		parts->second > 59 ||
 		parts->us >= SECOND_US)
 		return error_set(err, ERROR_DATA, "no date or time");
 	if (!in_calendar(parts))
@@ -162,7 +167,8 @@ static int set_parts(const struct binlog_field *field, const struct parts *parts
 		(((int64_t)parts->hour * 60 + parts->minute) * 60 + parts->second) * SECOND_US + parts->us, ret);
 }
 
-static int set_duration(bool negative, unsigned hour, unsigned minute, unsigned second, unsigned us, struct value *ret, struct error *err)
+static int set_duration(bool negative, unsigned hour, unsigned minute, unsigned second, unsigned us, struct value *ret,
+	struct error *err)
 {
 	int64_t total = (((int64_t)hour * 60 + minute) * 60 + second) * SECOND_US + us;
 
@@ -171,7 +177,8 @@ static int set_duration(bool negative, unsigned hour, unsigned minute, unsigned 
 	return set_int(negative ? -total : total, ret);
 }
 
-static int set_instant(const struct binlog_field *field, uint64_t seconds, uint64_t us, struct arena *arena, struct value *ret, struct error *err)
+static int set_instant(const struct binlog_field *field, uint64_t seconds, uint64_t us, struct arena *arena,
+	struct value *ret, struct error *err)
 {
 	static const struct parts zero;
 
@@ -205,11 +212,13 @@ static int read_time(const struct binlog_field *field, const unsigned char *at, 
 	return set_duration(packed < 0, (unsigned)(whole >> 12), whole >> 6 & 63, whole & 63, (unsigned)us, ret, err);
 }
 
-static int read_datetime(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err)
+static int read_datetime(const struct binlog_field *field, const unsigned char *at, struct arena *arena,
+	struct value *ret, struct error *err)
 {
 	uint64_t packed = big_endian(at, 5);
 	uint64_t months = packed >> 22 & 0x1ffff;
-	struct parts parts = { (unsigned)(months / 13), months % 13, packed >> 17 & 31, packed >> 12 & 31, packed >> 6 & 63, packed & 63,
+	struct parts parts = { (unsigned)(months / 13), months % 13, packed >> 17 & 31, packed >> 12 & 31, packed >> 6 & 63,
+		packed & 63,
 		(unsigned)fraction_us(field, at + 5) };
 
 	if ((packed >> 39 & 1) == 0)
@@ -217,7 +226,8 @@ static int read_datetime(const struct binlog_field *field, const unsigned char *
 	return set_parts(field, &parts, arena, ret, err);
 }
 
-static int read_old_time(const struct binlog_field *field, const unsigned char *at, struct value *ret, struct error *err)
+static int read_old_time(const struct binlog_field *field, const unsigned char *at, struct value *ret,
+	struct error *err)
 {
 	size_t bytes = binlog_time_size(FORM_OLD_TIME, field->fraction);
 	int64_t us, size;
@@ -236,7 +246,8 @@ static int read_old_time(const struct binlog_field *field, const unsigned char *
 	return set_duration(negative, number / 10000, number / 100 % 100, number % 100, 0, ret, err);
 }
 
-static int read_old_datetime(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret,
+static int read_old_datetime(const struct binlog_field *field, const unsigned char *at, struct arena *arena,
+	struct value *ret,
 	struct error *err)
 {
 	uint64_t n;
@@ -246,7 +257,8 @@ static int read_old_datetime(const struct binlog_field *field, const unsigned ch
 		n = little_endian(at, 8);
 		if (n > UINT64_C(99991231235959))
 			return error_set(err, ERROR_DATA, "no date and time");
-		parts = (struct parts){ (unsigned)(n / UINT64_C(10000000000)), n / 100000000 % 100, n / 1000000 % 100, n / 10000 % 100,
+		parts = (struct parts){ (unsigned)(n / UINT64_C(10000000000)), n / 100000000 % 100, n / 1000000 % 100,
+			n / 10000 % 100,
 			n / 100 % 100, n % 100, 0 };
 		return set_parts(field, &parts, arena, ret, err);
 	}
@@ -267,7 +279,8 @@ static int read_old_datetime(const struct binlog_field *field, const unsigned ch
 	return set_parts(field, &parts, arena, ret, err);
 }
 
-static int read_date(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err)
+static int read_date(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	unsigned packed = (unsigned)little_endian(at, 3);
 	struct parts parts = { .year = packed >> 9, .month = packed >> 5 & 15, .day = packed & 31 };
@@ -275,7 +288,8 @@ static int read_date(const struct binlog_field *field, const unsigned char *at, 
 	return set_parts(field, &parts, arena, ret, err);
 }
 
-int binlog_time_read(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err)
+int binlog_time_read(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	switch (field->form) {
 	case FORM_DATE:
@@ -293,7 +307,8 @@ int binlog_time_read(const struct binlog_field *field, const unsigned char *at, 
 	case FORM_OLD_TIMESTAMP:
 		if (field->fraction == 0)
 			return set_instant(field, little_endian(at, 4), 0, arena, ret, err);
-		return set_instant(field, big_endian(at, 4), big_endian(at + 4, (field->fraction + 1U) / 2) * units[field->fraction], arena, ret,
+		return set_instant(field, big_endian(at, 4), big_endian(at + 4,
+			(field->fraction + 1U) / 2) * units[field->fraction], arena, ret,
 			err);
 	default:
 		return error_set(err, ERROR_BUG, "form %d is no time", (int)field->form);
@@ -302,7 +317,8 @@ int binlog_time_read(const struct binlog_field *field, const unsigned char *at, 
 
 /* ---- from text ---- */
 
-static bool take_number(const char **at, const char *end, size_t digits_min, size_t digits_max, char behind, unsigned *ret)
+static bool take_number(const char **at, const char *end, size_t digits_min, size_t digits_max, char behind,
+	unsigned *ret)
 {
 	const char *from = *at;
 	unsigned number = 0;
@@ -336,7 +352,8 @@ static bool take_clock(const char **at, const char *end, struct parts *parts)
 	return true;
 }
 
-bool binlog_time_parse(const struct binlog_field *field, const char *text, size_t len, struct arena *arena, struct value *ret)
+bool binlog_time_parse(const struct binlog_field *field, const char *text, size_t len, struct arena *arena,
+	struct value *ret)
 {
 	const char *at = text, *end = text + len;
 	struct parts parts = { 0 };

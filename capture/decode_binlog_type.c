@@ -4,7 +4,8 @@
  *
  * The log goes before the catalogue: what it tells is of the time of the row. The catalogue is asked for
  *   - signs, charsets and labels where the metadata lacks them (binlog_row_metadata=MINIMAL, NO_LOG);
- *   - the types of MariaDB that the log writes as others: UUID, INET6, INET4 (BINARY of 16, 16, 4), VECTOR (VARBINARY), JSON (LONGTEXT with a check). It is
+ *   - the types of MariaDB that the log writes as others: UUID, INET6, INET4 (BINARY of 16, 16, 4), VECTOR (VARBINARY), JSON (LONGTEXT
+ *   with a check). It is
  *     believed only where the log's type is the one that such a column has;
  *   - the fraction of MariaDB's old time types, which decides how long a value is.
  * Without a catalogue integers are signed, strings without a charset are bytes, and labels are the numbers that stand in the log.
@@ -83,7 +84,8 @@ static int own_source_type(struct maker *m, const char *format, ...)
 
 static int source_type_of_time(struct maker *m, const char *word)
 {
-	return m->column->fraction > 0 ? own_source_type(m, "%s(%d)", word, m->column->fraction) : own_source_type(m, "%s", word);
+	return m->column->fraction > 0 ? own_source_type(m, "%s(%d)", word, m->column->fraction) : own_source_type(m, "%s",
+		word);
 }
 
 /* enum('a','it''s') */
@@ -117,7 +119,8 @@ static int source_type_of_labels(struct maker *m, const char *word)
 
 /* ---- numbers ---- */
 
-static int describe_int(struct maker *m, unsigned size, const char *word, enum column_type with_sign, enum column_type without)
+static int describe_int(struct maker *m, unsigned size, const char *word, enum column_type with_sign,
+	enum column_type without)
 {
 	bool is_unsigned = m->source->has_signs ? m->map->is_unsigned :
 		m->catalogue != NULL && has_word(m->catalogue->column_type, "unsigned");
@@ -148,7 +151,8 @@ static int describe_decimal(struct maker *m)
 	m->column->type = COLUMN_DECIMAL;
 	m->column->precision = (int)m->map->size;
 	m->column->scale = m->map->scale;
-	return own_source_type(m, "decimal(%d,%d)%s", m->column->precision, m->column->scale, m->map->is_unsigned ? " unsigned" : "");
+	return own_source_type(m, "decimal(%d,%d)%s", m->column->precision, m->column->scale,
+		m->map->is_unsigned ? " unsigned" : "");
 }
 
 static int describe_bit(struct maker *m)
@@ -163,7 +167,8 @@ static int describe_bit(struct maker *m)
 
 /* ---- times ---- */
 
-static int describe_time(struct maker *m, enum binlog_form form, enum column_type type, const char *word, unsigned fraction)
+static int describe_time(struct maker *m, enum binlog_form form, enum column_type type, const char *word,
+	unsigned fraction)
 {
 	m->field->form = form;
 	m->field->fraction = (uint8_t)fraction;
@@ -180,9 +185,11 @@ static int describe_old_time(struct maker *m, enum binlog_form form, enum column
 
 	if (m->source->mariadb) {
 		if (!is_called(m, word)) {
-			(void)error_set(m->err, ERROR_GAP, "the fraction of its old %s type is not in the log, and the catalogue has no such column now",
+			(void)error_set(m->err, ERROR_GAP,
+				"the fraction of its old %s type is not in the log, and the catalogue has no such column now",
 				word);
-			return error_hint(m->err, "leave the table out, or set mysql56_temporal_format=ON and rebuild it with ALTER TABLE ... FORCE");
+			return error_hint(m->err,
+				"leave the table out, or set mysql56_temporal_format=ON and rebuild it with ALTER TABLE ... FORCE");
 		}
 		fraction = first_number(m->catalogue->column_type);
 		if (fraction > 6)
@@ -296,7 +303,8 @@ static int describe_blob(struct maker *m, enum binlog_form form, enum column_typ
 
 static int describe_geometry(struct maker *m)
 {
-	static const char *const words[] = { "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon" };
+	static const char *const words[] = { "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
+		"multipolygon" };
 	uint32_t kind = m->map->geometry;
 	const char *word = m->source->mariadb ? "geometrycollection" : "geomcollection";
 
@@ -308,7 +316,8 @@ static int describe_geometry(struct maker *m)
 static int describe_vector(struct maker *m)
 {
 	(void)describe_blob(m, FORM_BYTES, COLUMN_VECTOR);
-	return m->map->dimension > 0 ? own_source_type(m, "vector(%u)", (unsigned)m->map->dimension) : own_source_type(m, "vector");
+	return m->map->dimension > 0 ? own_source_type(m, "vector(%u)", (unsigned)m->map->dimension) : own_source_type(m,
+		"vector");
 }
 
 /* ---- labels ---- */
@@ -383,7 +392,8 @@ static int labels_of_map(struct maker *m, const char ***ret_labels, size_t *ret_
 	if (labels == NULL)
 		return arena_error(m->arena, m->err);
 	if (charset == NULL)
-		return error_set(m->err, ERROR_CONFIG, "collation %u of the labels is not known here", (unsigned)m->map->collation);
+		return error_set(m->err, ERROR_CONFIG, "collation %u of the labels is not known here",
+		(unsigned)m->map->collation);
 	for (size_t i = 0; i < m->map->label_count; i++) {
 		if (charset_text(charset, m->map->labels[i].ptr, m->map->labels[i].len, m->arena, &text, m->err) < 0)
 			return error_prefix(m->err, "label %zu", i + 1);
@@ -464,7 +474,8 @@ static int describe_other(struct maker *m)
 	}
 }
 
-int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field, struct column *column,
+int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field,
+	struct column *column,
 	struct error *err)
 {
 	struct maker maker = { source, source->map, source->catalogue, arena, field, column, err }, *m = &maker;

@@ -3,19 +3,23 @@
  *
  *   integers     1, 2, 3, 4, 8 bytes, little endian
  *   FLOAT, DOUBLE  4, 8 bytes, IEEE, little endian
- *   NEWDECIMAL   the digits before and behind the point, each side by itself in groups of nine: 4 bytes a group, 1 1 2 2 3 3 4 4 bytes for a rest of 1 to 8
- *                digits, which is the first group of the one side and the last of the other; big endian. The first bit is inverted, and all bytes are if
+ *   NEWDECIMAL   the digits before and behind the point, each side by itself in groups of nine: 4 bytes a group, 1 1 2 2 3 3 4 4 bytes for
+ *   a rest of 1 to 8
+ *                digits, which is the first group of the one side and the last of the other; big endian. The first bit is inverted, and
+ *                all bytes are if
  *                the number is negative
  *   BIT          big endian, as many bytes as the bits need
  *   YEAR         1 byte: year - 1900; 0 is 0000
- *   strings      length (1 or 2 bytes; BLOB and its kin 1 to 4), little endian, then the bytes. CHAR comes without the spaces and BINARY without the zero bytes
+ *   strings      length (1 or 2 bytes; BLOB and its kin 1 to 4), little endian, then the bytes. CHAR comes without the spaces and BINARY
+ *   without the zero bytes
  *                at its end; the latter are added again
  *   ENUM         1 or 2 bytes: number of the label from 1; 0: the empty text that a wrong value became
  *   SET          1 to 8 bytes: a bit for each label
  *   JSON         length (4 bytes), binary form (decode_json.c)
  *   GEOMETRY, VECTOR  as BLOB: the bytes are what the change model wants
  *   UUID, INET6, INET4 (MariaDB)  as BINARY(16), BINARY(16), BINARY(4)
- *   COMPRESSED (MariaDB)  as the type, and in its bytes: nothing for an empty value; 0x00 and the bytes as they are; or a header (bits 0-2: number of length bytes,
+ *   COMPRESSED (MariaDB)  as the type, and in its bytes: nothing for an empty value; 0x00 and the bytes as they are; or a header (bits
+ *   0-2: number of length bytes,
  *                bit 3: raw deflate without zlib's header, bits 4-7: 8), the length of the content, big endian, and the content by zlib
  */
 #include "capture/decode_binlog_value.h"
@@ -54,7 +58,8 @@ static int set_text(enum value_kind kind, const void *bytes, size_t len, struct 
 	return 0;
 }
 
-static int copy_text(enum value_kind kind, const void *bytes, size_t len, struct arena *arena, struct value *ret, struct error *err)
+static int copy_text(enum value_kind kind, const void *bytes, size_t len, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	void *copy = arena_memdup(arena, bytes, len);
 
@@ -172,7 +177,8 @@ static bool take_groups(const unsigned char **at, unsigned digits, bool rest_fir
 	return rest == 0 || rest_first || take_group(at, rest, invert, to);
 }
 
-static int read_decimal(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err)
+static int read_decimal(const struct binlog_field *field, const unsigned char *at, struct arena *arena,
+	struct value *ret, struct error *err)
 {
 	unsigned char packed[40];
 	char digits[DECIMAL_TEXT_MAX], *to = digits + 2, *from = to, *end;
@@ -207,7 +213,8 @@ static int read_decimal(const struct binlog_field *field, const unsigned char *a
 
 /* ---- strings ---- */
 
-int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, const unsigned char **ret_bytes,
+int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	const unsigned char **ret_bytes,
 	size_t *ret_len, struct error *err)
 {
 	const unsigned char *at = *io_at;
@@ -225,7 +232,8 @@ int binlog_value_bytes(const struct binlog_field *field, const unsigned char **i
 	return 0;
 }
 
-static int inflate_into(const unsigned char *bytes, size_t len, bool raw, unsigned char *out, size_t out_len, struct error *err)
+static int inflate_into(const unsigned char *bytes, size_t len, bool raw, unsigned char *out, size_t out_len,
+	struct error *err)
 {
 	/* One thread's, kept: its memory is some tens of kilobytes. */
 	static _Thread_local z_stream stream;
@@ -239,7 +247,8 @@ static int inflate_into(const unsigned char *bytes, size_t len, bool raw, unsign
 	stream.avail_in = (uInt)len;
 	stream.next_out = out;
 	stream.avail_out = (uInt)out_len;
-	return inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_out == 0 ? 0 : error_set(err, ERROR_DATA, "compressed value: not what its header says");
+	return inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_out == 0 ? 0 : error_set(err, ERROR_DATA,
+		"compressed value: not what its header says");
 }
 
 /* A COMPRESSED column's bytes as they were before. */
@@ -273,7 +282,8 @@ static int decompress(const unsigned char **io_bytes, size_t *io_len, struct are
 }
 
 /* Adds the zero bytes that the log leaves out. */
-static int pad_bytes(const unsigned char **io_bytes, size_t *io_len, size_t want, struct arena *arena, struct error *err)
+static int pad_bytes(const unsigned char **io_bytes, size_t *io_len, size_t want, struct arena *arena,
+	struct error *err)
 {
 	unsigned char *padded;
 
@@ -289,7 +299,8 @@ static int pad_bytes(const unsigned char **io_bytes, size_t *io_len, size_t want
 	return 0;
 }
 
-static int read_string(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, struct arena *arena,
+static int read_string(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	struct arena *arena,
 	struct value *ret, struct error *err)
 {
 	const unsigned char *bytes;
@@ -321,7 +332,8 @@ static int read_enum(const struct binlog_field *field, const unsigned char *at, 
 	return set_text(VALUE_TEXT, field->labels[number - 1].text, field->labels[number - 1].len, ret);
 }
 
-static int set_members(const struct binlog_field *field, uint64_t members, struct arena *arena, struct value *ret, struct error *err)
+static int set_members(const struct binlog_field *field, uint64_t members, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	size_t count = 0, len = 0, first = 0;
 	char *text, *to;
@@ -412,7 +424,8 @@ static size_t put_inet6(const unsigned char *bytes, char *to)
 	return (size_t)(to - from);
 }
 
-static int read_address(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, struct arena *arena,
+static int read_address(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	struct arena *arena,
 	struct value *ret, struct error *err)
 {
 	unsigned char whole[16] = { 0 };
@@ -436,7 +449,8 @@ static int read_address(const struct binlog_field *field, const unsigned char **
 
 /* ---- one value ---- */
 
-static int read_fixed(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err)
+static int read_fixed(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret,
+	struct error *err)
 {
 	switch (field->form) {
 	case FORM_INT:
@@ -465,7 +479,8 @@ static int read_fixed(const struct binlog_field *field, const unsigned char *at,
 	}
 }
 
-int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, struct arena *arena,
+int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	struct arena *arena,
 	struct value *ret, struct error *err)
 {
 	const unsigned char *at = *io_at;

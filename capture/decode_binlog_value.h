@@ -62,16 +62,20 @@ struct binlog_field {
 };
 
 /* Takes the value at *io_at. */
-int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, struct arena *arena,
+int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	struct arena *arena,
 	struct value *ret, struct error *err);
 /* Takes a length of `prefix` bytes and what it counts. */
-int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end, const unsigned char **ret_bytes,
+int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
+	const unsigned char **ret_bytes,
 	size_t *ret_len, struct error *err);
 /*
- * A column's constant default as the server's catalogue prints it (MariaDB: strings in quotes; MySQL: as they are, and 0x.. for BINARY, b'..' for BIT). False if
+ * A column's constant default as the server's catalogue prints it (MariaDB: strings in quotes; MySQL: as they are, and 0x.. for BINARY,
+ * b'..' for BIT). False if
  * that is not a constant of the type. Instants are those of a session in UTC. Borrows from text and the field's labels, or is in the arena.
  */
-bool binlog_value_default(const struct binlog_field *field, const char *text, bool mariadb, struct arena *arena, struct value *ret);
+bool binlog_value_default(const struct binlog_field *field, const char *text, bool mariadb, struct arena *arena,
+	struct value *ret);
 /* What a column that is NOT NULL and has no default gets when strict mode is off. False: the type has no such value. */
 bool binlog_value_implicit_default(const struct binlog_field *field, struct arena *arena, struct value *ret);
 
@@ -83,8 +87,10 @@ size_t binlog_decimal_size(unsigned precision, unsigned scale);
 /* Bytes of a value of one of the time forms. */
 size_t binlog_time_size(enum binlog_form form, unsigned fraction);
 /* The value in the binlog_time_size() bytes at `at`. */
-int binlog_time_read(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret, struct error *err);
+int binlog_time_read(const struct binlog_field *field, const unsigned char *at, struct arena *arena, struct value *ret,
+	struct error *err);
 /* From the server's text; false if it is none of the form. */
-bool binlog_time_parse(const struct binlog_field *field, const char *text, size_t len, struct arena *arena, struct value *ret);
+bool binlog_time_parse(const struct binlog_field *field, const char *text, size_t len, struct arena *arena,
+	struct value *ret);
 
 #endif

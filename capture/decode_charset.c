@@ -4,12 +4,15 @@
  * Three ways, by the form of the charset (decode_charset_tables.h):
  *   - UTF-8 and ASCII: looked through, eight bytes at a time while they are ASCII, and borrowed.
  *   - One byte a character, UCS-2, UTF-16, UTF-32: by table or arithmetic; measured first, so that the result is one piece of its size.
- *   - The charsets of East Asia: by iconv, one descriptor for each and thread, opened at the first use. The servers differ from glibc in some characters,
- *     which the generated tables list (sjis and ujis 0x815f and a1c0 are a backslash; big5 c6a1 to c8fe; gb18030 as of 2000 and not of 2022): the text is
+ *   - The charsets of East Asia: by iconv, one descriptor for each and thread, opened at the first use. The servers differ from glibc in
+ *   some characters,
+ *     which the generated tables list (sjis and ujis 0x815f and a1c0 are a backslash; big5 c6a1 to c8fe; gb18030 as of 2000 and not of
+ *     2022): the text is
  *     cut at those and the pieces between them go through iconv. What the servers cannot convert, and iconv can, is taken.
  * All of these but UCS-2, UTF-16, UTF-32 and swe7 hold ASCII as it is, so text that is all ASCII is borrowed there too.
  *
- * Ids of collations: one range of ids serves both servers (no id has two charsets). MariaDB makes those from 2048 on itself: 256 for each of five charsets
+ * Ids of collations: one range of ids serves both servers (no id has two charsets). MariaDB makes those from 2048 on itself: 256 for each
+ * of five charsets
  * (UCA 14.0.0).
  */
 #include "capture/decode_charset.h"
@@ -154,7 +157,8 @@ static int invalid(const struct charset *charset, size_t at, size_t len, struct 
 	return error_set(err, ERROR_DATA, "byte %zu of %zu is no text in charset %s", at, len, charset->name);
 }
 
-static int pass_utf8(const struct charset *charset, const unsigned char *bytes, size_t len, struct value *ret, struct error *err)
+static int pass_utf8(const struct charset *charset, const unsigned char *bytes, size_t len, struct value *ret,
+	struct error *err)
 {
 	const unsigned char *at = bytes, *end = bytes + len;
 
@@ -205,7 +209,8 @@ static uint32_t take_character(const struct charset *charset, const unsigned cha
 	return low < 0xdc00 || low > 0xdfff ? NO_CHARACTER : 0x10000 + ((c - 0xd800) << 10 | (low - 0xdc00));
 }
 
-static int by_character(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena, struct value *ret,
+static int by_character(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
+	struct value *ret,
 	struct error *err)
 {
 	const unsigned char *at = bytes, *end = bytes + len;
@@ -242,7 +247,8 @@ static int open_iconv(const struct charset *charset, iconv_t *ret, struct error 
 		iconv_t descriptor = iconv_open("UTF-8", charset->iconv_name);
 
 		if (descriptor == (iconv_t)-1) {
-			(void)error_set(err, ERROR_CONFIG, "iconv cannot convert %s, which charset %s needs: %s", charset->iconv_name,
+			(void)error_set(err, ERROR_CONFIG, "iconv cannot convert %s, which charset %s needs: %s",
+				charset->iconv_name,
 				charset->name, strerror(errno));
 			return error_hint(err, "install the C library's gconv modules (Debian: libc6)");
 		}
@@ -270,7 +276,8 @@ static size_t character_length(enum charset_form form, const unsigned char *at, 
 	}
 }
 
-static const struct charset_exception *find_exception(const struct charset *charset, const unsigned char *at, size_t len)
+static const struct charset_exception *find_exception(const struct charset *charset, const unsigned char *at,
+	size_t len)
 {
 	size_t low = 0, high = charset->exception_count;
 	uint32_t code = 0;
@@ -291,7 +298,8 @@ static const struct charset_exception *find_exception(const struct charset *char
 }
 
 /* Appends [from, to) to *out. Returns where it is not valid, or NULL. */
-static const unsigned char *run_iconv(iconv_t descriptor, const unsigned char *from, const unsigned char *to, char **out, char *end)
+static const unsigned char *run_iconv(iconv_t descriptor, const unsigned char *from, const unsigned char *to,
+	char **out, char *end)
 {
 	char *in = (char *)(uintptr_t)from; /* iconv's prototype lacks the const */
 	size_t left = (size_t)(to - from), room = (size_t)(end - *out);
@@ -299,12 +307,14 @@ static const unsigned char *run_iconv(iconv_t descriptor, const unsigned char *f
 	if (left == 0)
 		return NULL;
 	(void)iconv(descriptor, NULL, NULL, NULL, NULL);
-	if (iconv(descriptor, &in, &left, out, &room) == (size_t)-1 || iconv(descriptor, NULL, NULL, out, &room) == (size_t)-1)
+	if (iconv(descriptor, &in, &left, out, &room) == (size_t)-1 || iconv(descriptor, NULL, NULL, out,
+		&room) == (size_t)-1)
 		return (const unsigned char *)in;
 	return NULL;
 }
 
-static int by_iconv(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena, struct value *ret,
+static int by_iconv(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
+	struct value *ret,
 	struct error *err)
 {
 	const unsigned char *at = bytes, *from = bytes, *end = bytes + len, *bad = NULL;
@@ -341,7 +351,8 @@ static int by_iconv(const struct charset *charset, const unsigned char *bytes, s
 	return set_text(text, (size_t)(to - text), ret);
 }
 
-int charset_text(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena, struct value *ret, struct error *err)
+int charset_text(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
+	struct value *ret, struct error *err)
 {
 	switch (charset->form) {
 	case CHARSET_UTF8:

@@ -23,6 +23,8 @@
 #define ASK_EVERY_US INT64_C(5000000)
 #define RETRY_US INT64_C(10000000)
 #define ANSWER_US INT64_C(30000000)
+/* A connection of our own that was just closed still has the lock for a moment. */
+#define LOCK_WAIT_S "2"
 #define ANSWER_MAX ((size_t)16 << 20)
 
 static void drop(struct control *control)
@@ -41,7 +43,7 @@ static int take_lock(struct control *control, struct error *err)
 	char sql[128];
 	int rc = 0;
 
-	(void)snprintf(sql, sizeof sql, "SELECT GET_LOCK('tailrace.%" PRIu32 "', 0), IS_USED_LOCK('tailrace.%" PRIu32 "')", end->server_id,
+	(void)snprintf(sql, sizeof sql, "SELECT GET_LOCK('tailrace.%" PRIu32 "', " LOCK_WAIT_S "), IS_USED_LOCK('tailrace.%" PRIu32 "')", end->server_id,
 		end->server_id);
 	if (connection_query(end, control->conn, sql, "taking the reader's lock", &result, err) < 0)
 		return -1;

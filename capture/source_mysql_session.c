@@ -6,7 +6,7 @@
  *   prefer       TLS if the server has it; nothing is verified
  *   require      TLS; the certificate is verified if sslrootcert is set
  *   verify-ca    TLS, the certificate must come from sslrootcert; its name does not matter
- *   verify-full  TLS, and the name must be the host's
+ *   verify-full  TLS, and the name must be the host's: the only one that somebody in between who answers as he likes cannot get around
  * A Unix socket needs none of it.
  *
  * The library goes on without TLS where the server has none, whatever it was asked for (unless the name is verified); so that is looked at afterwards.
@@ -178,6 +178,7 @@ static MYSQL *new_connection(const struct source_options *options, unsigned read
 	MYSQL *conn = mysql_init(NULL);
 	unsigned connect_s = SESSION_CONNECT_S, write_s = SESSION_QUERY_S, off = 0;
 	unsigned long packet = PACKET_MAX;
+	enum mysql_protocol_type tcp = MYSQL_PROTOCOL_TCP;
 
 	if (conn == NULL)
 		return NULL;
@@ -186,6 +187,8 @@ static MYSQL *new_connection(const struct source_options *options, unsigned read
 	(void)mysql_options(conn, MYSQL_OPT_WRITE_TIMEOUT, &write_s);
 	(void)mysql_options(conn, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
 	(void)mysql_options(conn, MYSQL_OPT_LOCAL_INFILE, &off); /* a server may not ask for our files */
+	if (!is_socket(options))
+		(void)mysql_options(conn, MYSQL_OPT_PROTOCOL, &tcp); /* or "localhost" would be the socket */
 	(void)mysql_options(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	(void)mysql_options4(conn, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "tailrace-capture");
 	set_tls(options, conn, methods);
@@ -212,6 +215,15 @@ static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, 
 		mysql_close(conn);
 	}
 	return NULL;
+}
+
+/* Without an authority of its own the library would verify nothing. */
+static int check_options(const struct source_options *options, struct error *err)
+{
+	if (tls_use(options) != TLS_MUST || strncmp(options->sslmode, "verify-", 7) != 0 || is_set(options->sslrootcert))
+		return 0;
+	error_set(err, ERROR_CONFIG, "database.sslmode is \"%s\", but database.sslrootcert is not set", options->sslmode);
+	return error_hint(err, "name the file of the certificate authority in database.sslrootcert");
 }
 
 /* No library version may fall back to clear text where TLS was asked for. */
@@ -244,6 +256,8 @@ int connection_open(const struct endpoint *end, enum session_kind kind, unsigned
 	MYSQL *conn;
 
 	(void)pthread_once(&once, library_begin);
+	if (check_options(end->options, err) < 0)
+		return -1;
 	conn = connect_once(end, read_timeout_s, safe ? METHODS_ALL : METHODS_SAFE, &again, err);
 	if (conn == NULL && again)
 		conn = connect_once(end, read_timeout_s, METHODS_ALL, &again, err);

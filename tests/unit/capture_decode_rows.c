@@ -1,5 +1,6 @@
 /*
- * capture_decode_rows.c: rows of binlogs. Recorded ones of real servers, every type with its extremes (tests/vectors/binlog_rows/), compared with what SELECT gave; and
+ * capture_decode_rows.c: rows of binlogs. Recorded ones of real servers, every type with its extremes (tests/vectors/binlog_rows/),
+ * compared with what SELECT gave; and
  * what tables and images do at their edges.
  *
  * record.py, which made the files and describes them, shares nothing with the decoder.
@@ -31,7 +32,8 @@ static struct binlog_tables *tables;
 static struct binlog_rows *rows;
 static struct arena arena;
 
-static int answer(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count, bool known_names,
+static int answer(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count,
+	bool known_names,
 	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
 {
 	known.asked++;
@@ -125,7 +127,8 @@ static void put_value(struct buf *out, const struct value *value)
 	}
 }
 
-static void check_value(const struct replay *replay, const struct column *column, const char *wanted, const struct value *value)
+static void check_value(const struct replay *replay, const struct column *column, const char *wanted,
+	const struct value *value)
 {
 	struct buf shown;
 	bool same;
@@ -136,7 +139,8 @@ static void check_value(const struct replay *replay, const struct column *column
 	if (!same && value->kind == VALUE_FLOAT && wanted[0] == 'f')
 		same = strtod(wanted + 2, NULL) == value->f;
 	if (!same)
-		fail_msg("%s:%zu: %s: decoded %s, wanted %s", replay->file, replay->line, column->name, buf_cstr(&shown), wanted);
+		fail_msg("%s:%zu: %s: decoded %s, wanted %s", replay->file, replay->line, column->name, buf_cstr(&shown),
+		wanted);
 	buf_release(&shown);
 }
 
@@ -390,9 +394,11 @@ static void test_shape_is_the_log_s(void **state)
 static void test_same_look_same_table(void **state)
 {
 	/* another table id, then other names, then the old ones */
-	static const char again[] = "0600000000000100" "016400" "017400" "03" MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d65" "0162" "080100";
+	static const char again[] =
+		"0600000000000100" "016400" "017400" "03" MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d65" "0162" "080100";
 	static const char renamed[] = MAP_HEAD MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d66" "0162" "080100";
-	static const char other_charset[] = MAP_HEAD MAP_TYPES "010180" "02033f0021" "040a" "026964" "046e616d65" "0162" "080100";
+	static const char other_charset[] =
+		MAP_HEAD MAP_TYPES "010180" "02033f0021" "040a" "026964" "046e616d65" "0162" "080100";
 	struct error err;
 	const struct table *first, *second;
 
@@ -512,7 +518,8 @@ static void test_images_that_do_not_do(void **state)
 	check_refused(open_rows(CHANGE_DELETE, "01", "-", "0001000000", &err), &err, ERROR_DATA,
 		"rows of table id 5, which no table map described");
 	assert_non_null(map(MAP_FULL, &err));
-	check_refused(open_rows(CHANGE_DELETE, "02", "-", "000161", &err), &err, ERROR_GAP, "d.t: the old row's image has 1 of 3 columns and no key");
+	check_refused(open_rows(CHANGE_DELETE, "02", "-", "000161", &err), &err, ERROR_GAP,
+		"d.t: the old row's image has 1 of 3 columns and no key");
 	assert_string_equal(err.hint, "set binlog_row_image=FULL on the source");
 	assert_int_equal(open_rows(CHANGE_INSERT, "-", "01", "0001000000", &err), 0);
 	check_refused(binlog_rows_next(rows, &arena, &change, &err), &err, ERROR_GAP,
@@ -563,7 +570,8 @@ static void test_old_times_need_the_catalogue(void **state)
 	open_tables(true, true);
 	assert_null(map("0500000000000100" "016400" "017400" "01" "0b" "00" "01" "04020174", &err));
 	assert_int_equal(err.class, ERROR_GAP);
-	assert_string_equal(err.text, "d.t: t: the fraction of its old time type is not in the log, and the catalogue has no such column now");
+	assert_string_equal(err.text,
+		"d.t: t: the fraction of its old time type is not in the log, and the catalogue has no such column now");
 	close_tables();
 	/* MySQL's never had one */
 	open_tables(false, false);

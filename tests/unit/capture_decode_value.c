@@ -14,7 +14,6 @@
 
 #include "capture/decode_binlog_value.h"
 
-#define DAY_US (INT64_C(86400) * 1000000)
 #define ARENA_MAX ((size_t)4 << 20)
 
 static struct arena arena;
@@ -93,7 +92,8 @@ static void check_refused(const struct binlog_field *field, const char *hex, con
 
 static void test_integers(void **state)
 {
-	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u1 = { .form = FORM_INT, .size = 1, .is_unsigned = true },
+	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u1 = { .form = FORM_INT, .size = 1,
+		.is_unsigned = true },
 		i3 = { .form = FORM_INT, .size = 3 }, u3 = { .form = FORM_INT, .size = 3, .is_unsigned = true },
 		i8 = { .form = FORM_INT, .size = 8 }, u8 = { .form = FORM_INT, .size = 8, .is_unsigned = true };
 	struct value value;
@@ -112,12 +112,16 @@ static void test_integers(void **state)
 
 static void test_decimals(void **state)
 {
-	struct binlog_field d = { .form = FORM_DECIMAL, .precision = 65, .scale = 30, .size = (uint8_t)binlog_decimal_size(65, 30) };
+	struct binlog_field d = { .form = FORM_DECIMAL, .precision = 65, .scale = 30,
+		.size = (uint8_t)binlog_decimal_size(65, 30) };
 
 	assert_int_equal(d.size, 30);
-	check_text(&d, "80" "000000" "00000000" "00000000" "00000000" "00000000" "00000000" "00000000" "0000", VALUE_TEXT, "0.000000000000000000000000000000");
-	check_text(&d, "7f" "ffffff" "ffffffff" "ffffffff" "ffffcfc6" "d789b0b4" "ffffffff" "ffffffff" "ffff", VALUE_TEXT, "-12345.678909259000000000000000000000");
-	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 12, .scale = 2, .size = (uint8_t)binlog_decimal_size(12, 2) };
+	check_text(&d, "800000000000000000000000000000000000000000000000000000000000", VALUE_TEXT,
+		"0.000000000000000000000000000000");
+	check_text(&d, "7fffffffffffffffffffffffffffcfc6d788aab4ffffffffffffffffffff", VALUE_TEXT,
+		"-12345.678909259000000000000000000000");
+	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 12, .scale = 2,
+		.size = (uint8_t)binlog_decimal_size(12, 2) };
 	check_text(&d, "800000000100", VALUE_TEXT, "1.00");
 	check_text(&d, "7ffffffffffa", VALUE_TEXT, "-0.05");
 	check_text(&d, "7fffffffffff", VALUE_TEXT, "0.00"); /* a minus without a number */
@@ -125,23 +129,26 @@ static void test_decimals(void **state)
 	check_refused(&d, "8a3b9ac9ff63", "no packed decimal");
 	check_refused(&d, "800000000164", "no packed decimal");
 	check_refused(&d, "803b9aca0000", "no packed decimal");
-	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 5, .scale = 5, .size = (uint8_t)binlog_decimal_size(5, 5) };
+	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 5, .scale = 5, .size = (uint8_t)binlog_decimal_size(5,
+		5) };
 	check_text(&d, "800001", VALUE_TEXT, "0.00001");
 	check_text(&d, "7e7960", VALUE_TEXT, "-0.99999");
-	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 10, .scale = 0, .size = (uint8_t)binlog_decimal_size(10, 0) };
+	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 10, .scale = 0,
+		.size = (uint8_t)binlog_decimal_size(10, 0) };
 	check_text(&d, "8000000000", VALUE_TEXT, "0");
 	check_text(&d, "76c4653600", VALUE_TEXT, "-9999999999");
 }
 
 static void test_times(void **state)
 {
-	const struct binlog_field t0 = { .form = FORM_TIME, .size = 3 }, t1 = { .form = FORM_TIME, .size = 4, .fraction = 1 },
+	const struct binlog_field t0 = { .form = FORM_TIME, .size = 3 }, t1 = { .form = FORM_TIME, .size = 4,
+		.fraction = 1 },
 		t3 = { .form = FORM_TIME, .size = 5, .fraction = 3 }, t6 = { .form = FORM_TIME, .size = 6, .fraction = 6 };
 
 	check_int(&t0, "800000", 0);
 	check_int(&t0, "4b9105", -INT64_C(3020399000000));
 	check_int(&t1, "7fffffce", -500000);
-	check_int(&t3, "7f372163ba", -INT64_C(45296789000) + INT64_C(1234789000) - INT64_C(1234789000) == 0 ? 0 : -INT64_C(45296617400));
+	check_int(&t3, "7f3747e12e", -INT64_C(45296789000));
 	check_int(&t6, "7fffffffffff", -1);
 	check_int(&t6, "b46efb0f423f", INT64_C(3020399999999));
 	check_refused(&t0, "b46f00", "no time");
@@ -154,26 +161,27 @@ static void test_dates(void **state)
 		d6 = { .form = FORM_DATETIME, .size = 8, .fraction = 6 }, s0 = { .form = FORM_TIMESTAMP, .size = 4 },
 		s3 = { .form = FORM_TIMESTAMP, .size = 6, .fraction = 3 };
 
-	check_int(&date, "21b20f", -1 + 0 * DAY_US);
+	check_int(&date, "9f630f", -1);
 	check_text(&date, "000000", VALUE_EXACT, "0000-00-00");
 	check_text(&date, "5fd40f", VALUE_EXACT, "2026-02-31");
 	check_text(&date, "a60000", VALUE_EXACT, "0000-05-06");
 	check_refused(&date, "bfd50f", "no date or time");
 	check_text(&d0, "8000000000", VALUE_EXACT, "0000-00-00 00:00:00");
 	check_text(&d6, "8000000000000000", VALUE_EXACT, "0000-00-00 00:00:00.000000");
-	check_int(&d6, "feff7f7efb0f423f", INT64_C(253402300799999999));
+	check_int(&d6, "fef3ff7efb0f423f", INT64_C(253402300799999999));
 	check_refused(&d0, "0000000000", "no date and time: negative");
-	check_refused(&d6, "feff7f7efb0f4240", "no date or time");
+	check_refused(&d6, "fef3ff7efb0f4240", "no date or time");
 	check_text(&s0, "00000000", VALUE_EXACT, "0000-00-00 00:00:00");
 	check_text(&s3, "000000000000", VALUE_EXACT, "0000-00-00 00:00:00.000");
-	check_int(&s3, "7fffffff2706", INT64_C(2147483647999000) - 0 + (0x2706 * 100 - 999000));
+	check_int(&s3, "7fffffff2706", INT64_C(2147483647999000));
 	check_int(&s0, "ffffffff", INT64_C(4294967295000000)); /* MariaDB from 11.5 on */
 }
 
 /* MariaDB with mysql56_temporal_format=OFF: the row of '-838:59:59', '-01:02:03.456', '9999-12-31 23:59:59', '2026-02-03 04:05:06.78' ... */
 static void test_old_times(void **state)
 {
-	const struct binlog_field t0 = { .form = FORM_OLD_TIME, .size = 3 }, t3 = { .form = FORM_OLD_TIME, .size = 5, .fraction = 3 },
+	const struct binlog_field t0 = { .form = FORM_OLD_TIME, .size = 3 }, t3 = { .form = FORM_OLD_TIME, .size = 5,
+		.fraction = 3 },
 		t6 = { .form = FORM_OLD_TIME, .size = 6, .fraction = 6 }, d0 = { .form = FORM_OLD_DATETIME, .size = 8 },
 		s0 = { .form = FORM_OLD_TIMESTAMP, .size = 4 }, s2 = { .form = FORM_OLD_TIMESTAMP, .size = 5, .fraction = 2 },
 		s6 = { .form = FORM_OLD_TIMESTAMP, .size = 7, .fraction = 6 };
@@ -211,7 +219,8 @@ static void test_labels(void **state)
 
 static void test_others(void **state)
 {
-	const struct binlog_field bit = { .form = FORM_BIT, .size = 2, .precision = 10 }, year = { .form = FORM_YEAR, .size = 1 },
+	const struct binlog_field bit = { .form = FORM_BIT, .size = 2, .precision = 10 }, year = { .form = FORM_YEAR,
+		.size = 1 },
 		binary = { .form = FORM_BYTES, .prefix = 1, .pad = 4 }, uuid = { .form = FORM_UUID, .prefix = 1 },
 		inet4 = { .form = FORM_INET4, .prefix = 1 }, inet6 = { .form = FORM_INET6, .prefix = 1 };
 	struct value value;
@@ -240,13 +249,14 @@ static void test_others(void **state)
 
 static void test_compressed(void **state)
 {
-	const struct binlog_field text = { .form = FORM_TEXT, .prefix = 1, .compressed = true, .charset = charset_by_name("latin1") };
+	const struct binlog_field text = { .form = FORM_TEXT, .prefix = 1, .compressed = true,
+		.charset = charset_by_name("latin1") };
 
 	check_text(&text, "00", VALUE_TEXT, "");
 	check_text(&text, "03006162", VALUE_TEXT, "ab");
 	check_text(&text, "03" "00" "61fc", VALUE_TEXT, "a\u00fc");
 	/* sixteen a, deflated, and nothing else */
-	check_text(&text, "05" "89" "10" "4b4c44" "", VALUE_TEXT, "aaaaaaaaaaaaaaaa");
+	check_text(&text, "07" "89" "10" "4b4c440500", VALUE_TEXT, "aaaaaaaaaaaaaaaa");
 }
 
 static void test_compressed_malformed(void **state)
@@ -260,7 +270,8 @@ static void test_compressed_malformed(void **state)
 	check_refused(&blob, "0381" "05" "00", "compressed value: not what its header says");
 }
 
-static void check_default(const struct binlog_field *field, bool mariadb, const char *text, enum value_kind kind, int64_t wanted)
+static void check_default(const struct binlog_field *field, bool mariadb, const char *text, enum value_kind kind,
+	int64_t wanted)
 {
 	struct value value;
 
@@ -292,11 +303,14 @@ static void check_no_default(const struct binlog_field *field, bool mariadb, con
 static void test_defaults(void **state)
 {
 	static const struct binlog_label labels[] = { { "x", 1 }, { "it's", 4 } };
-	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u8 = { .form = FORM_INT, .size = 8, .is_unsigned = true },
+	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u8 = { .form = FORM_INT, .size = 8,
+		.is_unsigned = true },
 		text = { .form = FORM_TEXT, .charset = charset_by_name("utf8mb4") }, bytes = { .form = FORM_BYTES, .pad = 4 },
 		decimal = { .form = FORM_DECIMAL, .precision = 10, .scale = 3 }, date = { .form = FORM_DATE },
-		stamp = { .form = FORM_DATETIME, .fraction = 6 }, time = { .form = FORM_TIME, .fraction = 2 }, bit = { .form = FORM_BIT, .precision = 5 },
+		stamp = { .form = FORM_DATETIME, .fraction = 6 }, time = { .form = FORM_TIME, .fraction = 2 },
+		bit = { .form = FORM_BIT, .precision = 5 },
 		label = { .form = FORM_ENUM, .labels = labels, .label_count = 2 }, single = { .form = FORM_FLOAT, .size = 4 };
+	struct value value;
 
 	check_default(&i1, true, "-128", VALUE_INT, -128);
 	check_no_default(&i1, true, "128");
@@ -309,7 +323,10 @@ static void test_defaults(void **state)
 	check_default_text(&text, true, "'NULL'", "NULL");
 	check_no_default(&text, true, "concat('a','b')");
 	check_no_default(&text, true, "'what?'");
-	check_default_text(&bytes, true, "'ab\\0\\0'", "ab\0\0");
+	assert_true(binlog_value_default(&bytes, "'ab\\0'", true, &arena, &value));
+	assert_int_equal(value.kind, VALUE_BYTES);
+	assert_int_equal(value.text.len, 4);
+	assert_memory_equal(value.text.ptr, "ab\0\0", 4);
 	check_no_default(&bytes, false, "0x6162");
 	check_default_text(&decimal, false, "1.500", "1.500");
 	check_default_text(&decimal, false, "-7", "-7.000");
