@@ -102,7 +102,8 @@ static int take_lock(struct sink *sink, struct error *err)
 	buf_reset(&sink->sql);
 	buf_append_str(&sink->sql, "SELECT GET_LOCK(");
 	put_lock_name(sink);
-	buf_append_str(&sink->sql, ", 0)");
+	/* A second's patience: of a connection that this agent has just closed, the server may not have let the lock go yet. */
+	buf_append_str(&sink->sql, ", 1)");
 	if (ask_field(sink, taken, sizeof taken, err) < 0)
 		return -1;
 	if (strcmp(taken, "1") == 0)

@@ -73,8 +73,8 @@ static bool parse_int(const struct binlog_field *field, const char *text, struct
 
 		ret->kind = VALUE_INT;
 		ret->i = n;
-		return errno == 0 && end != text && *end == '\0' && (bits == 64 || (n >> (bits - 1) == 0 ||
-			n >> (bits - 1) == -1));
+		return errno == 0 && end != text && *end == '\0' &&
+			(bits == 64 || (n >> (bits - 1) == 0 || n >> (bits - 1) == -1));
 	}
 	ret->u = strtoull(text, &end, 10);
 	ret->kind = field->size == 8 ? VALUE_UINT : VALUE_INT; /* the union's other member has the same bits */

@@ -10,16 +10,14 @@
  *   optional metadata: { type, packed length, content } up to the end.
  *
  * Metadata by type:
- *   1 byte   FLOAT, DOUBLE: bytes. BLOB, GEOMETRY, JSON, VECTOR, BLOB_COMPRESSED: bytes of the length. TIME2, DATETIME2, TIMESTAMP2:
- *   digits of the second
+ *   1 byte   FLOAT, DOUBLE: bytes. BLOB, GEOMETRY, JSON, VECTOR, BLOB_COMPRESSED: bytes of the length. TIME2, DATETIME2, TIMESTAMP2: digits of
+ *            the second
  *   2 bytes  VARCHAR, VAR_STRING, VARCHAR_COMPRESSED: most bytes. BIT: bits beyond whole bytes, whole bytes. NEWDECIMAL: precision, scale.
- *            STRING: first byte 247 or 248: it is an ENUM or SET, the second is the bytes of a value; else the second is the low byte of
- *            the most bytes, and the
- *            bits 4 and 5 of the first are the inverted bits 8 and 9
+ *            STRING: first byte 247 or 248: it is an ENUM or SET, the second is the bytes of a value; else the second is the low byte of the
+ *            most bytes, and the bits 4 and 5 of the first are the inverted bits 8 and 9
  *
  * Optional metadata. Bits stand highest first. "Each" means each column of the kind, in the table's order; characters are STRING, VARCHAR,
- * VAR_STRING and BLOB, for
- * MariaDB GEOMETRY and the COMPRESSED types too.
+ * VAR_STRING, BLOB and VECTOR, for MariaDB GEOMETRY and the COMPRESSED types too.
  *    1  a bit for each numeric column (integers, FLOAT, DOUBLE, NEWDECIMAL, YEAR): unsigned
  *    2  packed default collation, then { packed number among the character columns, packed collation } for those that have another
  *    3  packed collation for each character column
@@ -117,6 +115,7 @@ static bool is_character(const struct binlog_map_column *col, bool mariadb)
 	case BINLOG_MEDIUM_BLOB:
 	case BINLOG_LONG_BLOB:
 	case BINLOG_BLOB:
+	case BINLOG_VECTOR:
 		return true;
 	case BINLOG_GEOMETRY:
 	case BINLOG_BLOB_COMPRESSED:
@@ -319,8 +318,8 @@ static int check_column(struct input *in, size_t i)
 	default:
 		return malformed(in, "column %zu has type %u, which is not known", i + 1, col->type);
 	}
-	return fine ? 0 : malformed(in, "column %zu of type %u has metadata %u, %u", i + 1, col->type, (unsigned)size,
-		col->scale);
+	return fine ? 0 :
+		malformed(in, "column %zu of type %u has metadata %u, %u", i + 1, col->type, (unsigned)size, col->scale);
 }
 
 static int take_columns(struct input *in)

@@ -58,8 +58,9 @@ struct binlog_bytes {
 
 struct binlog_map_column {
 	uint8_t type;   /* enum binlog_type; ENUM and SET resolved */
-	uint32_t size;  /* strings: most bytes; BLOB and its kin, JSON, GEOMETRY, VECTOR: bytes of the length; ENUM, SET, FLOAT, DOUBLE: bytes of a value;
-	                   NEWDECIMAL: precision; BIT: bits; TIME2, DATETIME2, TIMESTAMP2: digits of the second */
+	uint32_t size;  /* strings: most bytes; BLOB and its kin, JSON, GEOMETRY, VECTOR: bytes of the length; ENUM, SET,
+	                   FLOAT, DOUBLE: bytes of a value; NEWDECIMAL: precision; BIT: bits; TIME2, DATETIME2, TIMESTAMP2:
+	                   digits of the second */
 	uint8_t scale;  /* NEWDECIMAL */
 	bool nullable;
 	bool is_unsigned;   /* if has_signs */

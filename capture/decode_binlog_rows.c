@@ -3,13 +3,11 @@
  *
  * A row of the event is one image (insert: after; delete: before) or two (update: before, after). An image:
  *   a bit for each column that it has (by the event's bitmap), lowest first: NULL; the values of the others (decode_binlog_value.c).
- * In MySQL's PARTIAL_UPDATE_ROWS the after image begins with a packed number of options; if the lowest bit is set, a bit for each JSON
- * column of the table
- * follows, present or not: its value is a list of changes to that of the before image.
+ * In MySQL's PARTIAL_UPDATE_ROWS the after image begins with a packed number of options; if the lowest bit is set, a bit for each JSON column
+ * of the table follows, present or not: its value is a list of changes to that of the before image.
  *
- * binlog_row_image decides which columns an image has: FULL all; NOBLOB leaves out BLOB and TEXT columns that are not part of the key and
- * did not change; MINIMAL
- * has the key before and what the statement set after. What becomes of the others: decode_binlog_rows.h.
+ * binlog_row_image decides which columns an image has: FULL all; NOBLOB leaves out BLOB and TEXT columns that are not part of the key and did
+ * not change; MINIMAL has the key before and what the statement set after. What becomes of the others: decode_binlog_rows.h.
  */
 #include "capture/decode_binlog_rows.h"
 
@@ -75,8 +73,7 @@ static int row_malformed(const struct binlog_rows *rows, const char *what, struc
 	const struct table *table = rows->shape->table;
 
 	return error_set(err, ERROR_DATA, "%s.%s: row %" PRIu32 " of the event, byte %td of %td: %s", table->schema,
-		table->name, rows->row,
-		rows->at - rows->start, rows->end - rows->start, what);
+		table->name, rows->row, rows->at - rows->start, rows->end - rows->start, what);
 }
 
 static int column_error(const struct binlog_rows *rows, size_t i, struct error *err)
@@ -110,8 +107,7 @@ static int check_before(struct binlog_rows *rows, struct error *err)
 		whole = whole && bit_at(rows->before.columns, table->key[i]);
 	if (!whole) {
 		(void)error_set(err, ERROR_GAP, "%s.%s: the old row's image has %zu of %zu columns and no key", table->schema,
-			table->name,
-			rows->before.count, table->column_count);
+			table->name, rows->before.count, table->column_count);
 		return error_hint(err, HINT_IMAGE);
 	}
 	rows->before_is_key = true;
@@ -139,10 +135,9 @@ static int open_shape(struct binlog_rows *rows, const struct binlog_rows_event *
 
 	if (event->column_count != table->column_count)
 		return error_set(err, ERROR_DATA, "%s.%s: the rows have %zu columns, the table map %zu", table->schema,
-		table->name,
-			event->column_count, table->column_count);
-	if ((event->partial && event->op != CHANGE_UPDATE) || (event->op != CHANGE_INSERT &&
-		event->before_columns == NULL) ||
+			table->name, event->column_count, table->column_count);
+	if ((event->partial && event->op != CHANGE_UPDATE) ||
+		(event->op != CHANGE_INSERT && event->before_columns == NULL) ||
 		(event->op != CHANGE_DELETE && event->after_columns == NULL))
 		return error_set(err, ERROR_BUG, "%s.%s: rows without the columns of an image", table->schema, table->name);
 	set_side(&rows->before, event->op != CHANGE_INSERT ? event->before_columns : NULL, table->column_count);
@@ -226,8 +221,7 @@ static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct aren
 
 /* Fills values; a column that the image lacks is VALUE_UNCHANGED. partial: see take_options(). */
 static int take_image(struct binlog_rows *rows, const struct side *side, bool keep, const unsigned char *partial,
-	struct arena *arena,
-	struct value *values, struct error *err)
+	struct arena *arena, struct value *values, struct error *err)
 {
 	const struct binlog_field *fields = rows->shape->fields;
 	size_t count = rows->shape->table->column_count, null_bytes = (side->count + 7) / 8, n = 0, json = 0;
@@ -248,8 +242,8 @@ static int take_image(struct binlog_rows *rows, const struct side *side, bool ke
 			values[i].kind = VALUE_NULL;
 			continue;
 		}
-		result = changes ? take_partial_json(rows, i, arena, &values[i], err) : take_value(rows, i, keep, arena,
-			&values[i], err);
+		result = changes ? take_partial_json(rows, i, arena, &values[i], err) :
+			take_value(rows, i, keep, arena, &values[i], err);
 		if (result < 0)
 			return column_error(rows, i, err);
 	}
@@ -334,8 +328,8 @@ int binlog_rows_next(struct binlog_rows *rows, struct arena *arena, struct chang
 	if ((rows->before.columns != NULL && (before = arena_alloc(arena, size)) == NULL) ||
 		(rows->after.columns != NULL && (after = arena_alloc(arena, size)) == NULL))
 		return arena_error(arena, err);
-	if ((before != NULL && take_before(rows, arena, before, err) < 0) || (after != NULL && take_after(rows, arena,
-		before, after, err) < 0)) {
+	if ((before != NULL && take_before(rows, arena, before, err) < 0) ||
+		(after != NULL && take_after(rows, arena, before, after, err) < 0)) {
 		rows->end = rows->at; /* what follows cannot be told apart */
 		rows->empty_insert = false;
 		return -1;

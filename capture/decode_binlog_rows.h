@@ -61,8 +61,7 @@ void binlog_tables_new_file(struct binlog_tables *tables);
 
 /* What a table map says of its name, without making a shape: for leaving out tables that nobody wants. In the arena. */
 int binlog_map_name(const void *bytes, size_t len, struct arena *arena, uint64_t *ret_table_id, const char **ret_schema,
-	const char **ret_name,
-	struct error *err);
+	const char **ret_name, struct error *err);
 /*
  * Takes in a BINLOG_TABLE_MAP. *ret_table: the shape, the tables' own, for as long as they live; the same one as long as the
  * same table looks the same.
@@ -85,13 +84,10 @@ int binlog_rows_open(struct binlog_rows *rows, const struct binlog_rows_event *e
  * 1 and the next change; 0: no more. Sets op, table, before, after, before_is_key, row; the rest is the caller's. Values borrow from the event's
  * bytes and the arena.
  *
- * Images: columns that an image lacks are VALUE_UNCHANGED in an update's after (NOBLOB, MINIMAL), unless before gives them; before of such
- * an image has
- * before_is_key when it has the key's columns and not all. An insert of a MINIMAL image lacks the columns that the statement did not name:
- * they have the
- * column's constant default (asked from the catalogue), and where that cannot be known it is ERROR_GAP with table, column and the hint
- * binlog_row_image=FULL.
- * A table without a key whose before image is not full: ERROR_GAP, same hint.
+ * Images: columns that an image lacks are VALUE_UNCHANGED in an update's after (NOBLOB, MINIMAL), unless before gives them; before of such an
+ * image has before_is_key when it has the key's columns and not all. An insert of a MINIMAL image lacks the columns that the statement did not
+ * name: they have the column's constant default (asked from the catalogue), and where that cannot be known it is ERROR_GAP with table, column
+ * and the hint binlog_row_image=FULL. A table without a key whose before image is not full: ERROR_GAP, same hint.
  */
 int binlog_rows_next(struct binlog_rows *rows, struct arena *arena, struct change *ret_change, struct error *err);
 

@@ -154,8 +154,7 @@ static int ask(const struct binlog_catalogue *catalogue, struct maker *m)
 	if (catalogue == NULL)
 		return 0;
 	if (catalogue->table(catalogue->context, map->schema, map->name, map->types, map->column_count, map->has_names,
-		&m->known,
-		&m->known_count, m->err) < 0)
+		&m->known, &m->known_count, m->err) < 0)
 		return -1;
 	if (!map->has_names && m->known_count != map->column_count) {
 		(void)error_set(m->err, ERROR_GAP, "%s.%s: the log has %zu columns, the catalogue %zu", map->schema, map->name,
@@ -166,8 +165,7 @@ static int ask(const struct binlog_catalogue *catalogue, struct maker *m)
 }
 
 int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb,
-	struct binlog_shape **ret,
-	struct error *err)
+	struct binlog_shape **ret, struct error *err)
 {
 	struct binlog_shape *shape = calloc(1, sizeof *shape);
 	struct maker maker = { .map = map, .mariadb = mariadb, .shape = shape, .err = err };

@@ -39,8 +39,7 @@ struct binlog_shape {
  * cannot be had), ERROR_CONFIG (a charset that we do not know) with table and column.
  */
 int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb,
-	struct binlog_shape **ret,
-	struct error *err);
+	struct binlog_shape **ret, struct error *err);
 void binlog_shape_free(struct binlog_shape *shape);
 /* table: the description itself or an older one that looks the same. Labels are then the table's. */
 void binlog_shape_bind(struct binlog_shape *shape, const struct table *table);
@@ -63,7 +62,6 @@ struct binlog_column_source {
 
 /* Fills all of field and column but name, key and what hangs on the defaults. In the arena. */
 int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field,
-	struct column *column,
-	struct error *err);
+	struct column *column, struct error *err);
 
 #endif

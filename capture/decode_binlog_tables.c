@@ -1,14 +1,12 @@
 /*
  * decode_binlog_tables.c: which shape a table has now, and which one the rows with a table id are of.
  *
- * Two hashes. By name: the last map of the table and the shape made from it; a map that is the same bytes (but for table id and flags) as
- * the last one of its
- * name means the same shape, and costs a comparison. By table id: what the server's number means; it gives a table a new one each time that it
- * opens it, and all begin anew with a file.
+ * Two hashes. By name: the last map of the table and the shape made from it; a map that is the same bytes (but for table id and flags) as the
+ * last one of its name means the same shape, and costs a comparison. By table id: what the server's number means; it gives a table a new one
+ * each time that it opens it, and all begin anew with a file.
  *
- * A struct table, once given out, stays: it has a slot of its own and users that keep it. The shape behind it, which reads rows, is freed
- * when the next one
- * of that name replaces it; table ids that still meant it are forgotten.
+ * A struct table, once given out, stays: it has a slot of its own and users that keep it. The shape behind it, which reads rows, is freed when
+ * the next one of that name replaces it; table ids that still meant it are forgotten.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -123,8 +121,8 @@ void binlog_tables_forget(struct binlog_tables *tables, const char *schema, cons
 	for (size_t i = 0; i < tables->name_room; i++) {
 		struct named *named = tables->names[i];
 
-		if (named != NULL && (schema == NULL || strcmp(named->schema, schema) == 0) && (name == NULL ||
-			strcmp(named->name, name) == 0))
+		if (named != NULL && (schema == NULL || strcmp(named->schema, schema) == 0) &&
+			(name == NULL || strcmp(named->name, name) == 0))
 			named->asked_anew = true;
 	}
 }
@@ -298,8 +296,7 @@ static int take_in(struct binlog_tables *tables, const void *bytes, size_t len, 
 }
 
 int binlog_map_name(const void *bytes, size_t len, struct arena *arena, uint64_t *ret_table_id, const char **ret_schema,
-	const char **ret_name,
-	struct error *err)
+	const char **ret_name, struct error *err)
 {
 	struct binlog_map map;
 
@@ -323,8 +320,8 @@ int binlog_tables_map(struct binlog_tables *tables, const void *bytes, size_t le
 	if (binlog_map_head(bytes, len, &tables->scratch, &head, err) < 0)
 		goto out;
 	named = find_named(tables, head.schema, head.name);
-	if (named == NULL || named->asked_anew || named->map_len != len - MAP_COMPARED || memcmp(named->map, compared,
-		named->map_len) != 0) {
+	if (named == NULL || named->asked_anew || named->map_len != len - MAP_COMPARED ||
+		memcmp(named->map, compared, named->map_len) != 0) {
 		map = malloc(len - MAP_COMPARED);
 		if (map == NULL) {
 			(void)error_set(err, ERROR_RETRY, "out of memory for a table map of %zu bytes", len);

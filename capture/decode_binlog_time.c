@@ -2,9 +2,8 @@
  * decode_binlog_time.c: dates and times of a row image.
  *
  * Big endian, f = ceil(fraction / 2) bytes of fraction in units of 1/100, 1/10000 or 1/1000000 second:
- *   TIME2       3 + f bytes, one number, offset by half of its range, so that a negative time is below that. Its size has, from the top:
- *   sign, unused,
- *               10 bits hours, 6 minutes, 6 seconds, the fraction
+ *   TIME2       3 + f bytes, one number, offset by half of its range, so that a negative time is below that. Its size has, from the top: sign,
+ *               unused, 10 bits hours, 6 minutes, 6 seconds, the fraction
  *   DATETIME2   5 bytes: sign (always set), 17 bits year * 13 + month, 5 day, 5 hours, 6 minutes, 6 seconds; f bytes
  *   TIMESTAMP2  4 bytes seconds since 1970 UTC; f bytes. All zero is the zero date
  * Little endian:
@@ -34,8 +33,8 @@ struct parts {
 	unsigned year, month, day, hour, minute, second, us;
 };
 
-static const unsigned units[] = { 1000000, 100000, 10000, 1000, 100, 10,
-	1 }; /* us of the last digit, by number of digits */
+/* us of the last digit, by number of digits */
+static const unsigned units[] = { 1000000, 100000, 10000, 1000, 100, 10, 1 };
 
 /* ---- bytes ---- */
 
@@ -156,8 +155,7 @@ static int set_parts(const struct binlog_field *field, const struct parts *parts
 	struct value *ret, struct error *err)
 {
 	if (parts->year > 9999 || parts->month > 12 || parts->day > 31 || parts->hour > 23 || parts->minute > 59 ||
-		parts->second > 59 ||
-		parts->us >= SECOND_US)
+		parts->second > 59 || parts->us >= SECOND_US)
 		return error_set(err, ERROR_DATA, "no date or time");
 	if (!in_calendar(parts))
 		return exact_parts(field, parts, arena, ret, err);
@@ -218,8 +216,7 @@ static int read_datetime(const struct binlog_field *field, const unsigned char *
 	uint64_t packed = big_endian(at, 5);
 	uint64_t months = packed >> 22 & 0x1ffff;
 	struct parts parts = { (unsigned)(months / 13), months % 13, packed >> 17 & 31, packed >> 12 & 31, packed >> 6 & 63,
-		packed & 63,
-		(unsigned)fraction_us(field, at + 5) };
+		packed & 63, (unsigned)fraction_us(field, at + 5) };
 
 	if ((packed >> 39 & 1) == 0)
 		return error_set(err, ERROR_DATA, "no date and time: negative");
@@ -247,8 +244,7 @@ static int read_old_time(const struct binlog_field *field, const unsigned char *
 }
 
 static int read_old_datetime(const struct binlog_field *field, const unsigned char *at, struct arena *arena,
-	struct value *ret,
-	struct error *err)
+	struct value *ret, struct error *err)
 {
 	uint64_t n;
 	struct parts parts = { 0 };
@@ -258,8 +254,7 @@ static int read_old_datetime(const struct binlog_field *field, const unsigned ch
 		if (n > UINT64_C(99991231235959))
 			return error_set(err, ERROR_DATA, "no date and time");
 		parts = (struct parts){ (unsigned)(n / UINT64_C(10000000000)), n / 100000000 % 100, n / 1000000 % 100,
-			n / 10000 % 100,
-			n / 100 % 100, n % 100, 0 };
+			n / 10000 % 100, n / 100 % 100, n % 100, 0 };
 		return set_parts(field, &parts, arena, ret, err);
 	}
 	n = big_endian(at, binlog_time_size(FORM_OLD_DATETIME, field->fraction));
@@ -307,9 +302,8 @@ int binlog_time_read(const struct binlog_field *field, const unsigned char *at, 
 	case FORM_OLD_TIMESTAMP:
 		if (field->fraction == 0)
 			return set_instant(field, little_endian(at, 4), 0, arena, ret, err);
-		return set_instant(field, big_endian(at, 4), big_endian(at + 4,
-			(field->fraction + 1U) / 2) * units[field->fraction], arena, ret,
-			err);
+		return set_instant(field, big_endian(at, 4),
+			big_endian(at + 4, (field->fraction + 1U) / 2) * units[field->fraction], arena, ret, err);
 	default:
 		return error_set(err, ERROR_BUG, "form %d is no time", (int)field->form);
 	}

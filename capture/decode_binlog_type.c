@@ -4,9 +4,8 @@
  *
  * The log goes before the catalogue: what it tells is of the time of the row. The catalogue is asked for
  *   - signs, charsets and labels where the metadata lacks them (binlog_row_metadata=MINIMAL, NO_LOG);
- *   - the types of MariaDB that the log writes as others: UUID, INET6, INET4 (BINARY of 16, 16, 4), VECTOR (VARBINARY), JSON (LONGTEXT
- *   with a check). It is
- *     believed only where the log's type is the one that such a column has;
+ *   - the types of MariaDB that the log writes as others: UUID, INET6, INET4 (BINARY of 16, 16, 4), VECTOR (VARBINARY), JSON (LONGTEXT with a
+ *     check). It is believed only where the log's type is the one that such a column has;
  *   - the fraction of MariaDB's old time types, which decides how long a value is.
  * Without a catalogue integers are signed, strings without a charset are bytes, and labels are the numbers that stand in the log.
  *
@@ -84,8 +83,8 @@ static int own_source_type(struct maker *m, const char *format, ...)
 
 static int source_type_of_time(struct maker *m, const char *word)
 {
-	return m->column->fraction > 0 ? own_source_type(m, "%s(%d)", word, m->column->fraction) : own_source_type(m, "%s",
-		word);
+	return m->column->fraction > 0 ? own_source_type(m, "%s(%d)", word, m->column->fraction) :
+		own_source_type(m, "%s", word);
 }
 
 /* enum('a','it''s') */
@@ -186,8 +185,7 @@ static int describe_old_time(struct maker *m, enum binlog_form form, enum column
 	if (m->source->mariadb) {
 		if (!is_called(m, word)) {
 			(void)error_set(m->err, ERROR_GAP,
-				"the fraction of its old %s type is not in the log, and the catalogue has no such column now",
-				word);
+				"the fraction of its old %s type is not in the log, and the catalogue has no such column now", word);
 			return error_hint(m->err,
 				"leave the table out, or set mysql56_temporal_format=ON and rebuild it with ALTER TABLE ... FORCE");
 		}
@@ -316,8 +314,8 @@ static int describe_geometry(struct maker *m)
 static int describe_vector(struct maker *m)
 {
 	(void)describe_blob(m, FORM_BYTES, COLUMN_VECTOR);
-	return m->map->dimension > 0 ? own_source_type(m, "vector(%u)", (unsigned)m->map->dimension) : own_source_type(m,
-		"vector");
+	return m->map->dimension > 0 ? own_source_type(m, "vector(%u)", (unsigned)m->map->dimension) :
+		own_source_type(m, "vector");
 }
 
 /* ---- labels ---- */
@@ -393,7 +391,7 @@ static int labels_of_map(struct maker *m, const char ***ret_labels, size_t *ret_
 		return arena_error(m->arena, m->err);
 	if (charset == NULL)
 		return error_set(m->err, ERROR_CONFIG, "collation %u of the labels is not known here",
-		(unsigned)m->map->collation);
+			(unsigned)m->map->collation);
 	for (size_t i = 0; i < m->map->label_count; i++) {
 		if (charset_text(charset, m->map->labels[i].ptr, m->map->labels[i].len, m->arena, &text, m->err) < 0)
 			return error_prefix(m->err, "label %zu", i + 1);
@@ -475,8 +473,7 @@ static int describe_other(struct maker *m)
 }
 
 int binlog_column_describe(const struct binlog_column_source *source, struct arena *arena, struct binlog_field *field,
-	struct column *column,
-	struct error *err)
+	struct column *column, struct error *err)
 {
 	struct maker maker = { source, source->map, source->catalogue, arena, field, column, err }, *m = &maker;
 	unsigned size = source->map->size;

@@ -3,24 +3,21 @@
  *
  *   integers     1, 2, 3, 4, 8 bytes, little endian
  *   FLOAT, DOUBLE  4, 8 bytes, IEEE, little endian
- *   NEWDECIMAL   the digits before and behind the point, each side by itself in groups of nine: 4 bytes a group, 1 1 2 2 3 3 4 4 bytes for
- *   a rest of 1 to 8
- *                digits, which is the first group of the one side and the last of the other; big endian. The first bit is inverted, and
- *                all bytes are if
- *                the number is negative
+ *   NEWDECIMAL   the digits before and behind the point, each side by itself in groups of nine: 4 bytes a group, 1 1 2 2 3 3 4 4 bytes for a
+ *                rest of 1 to 8 digits, which is the first group of the one side and the last of the other; big endian. The first bit is
+ *                inverted, and all bytes are if the number is negative
  *   BIT          big endian, as many bytes as the bits need
  *   YEAR         1 byte: year - 1900; 0 is 0000
  *   strings      length (1 or 2 bytes; BLOB and its kin 1 to 4), little endian, then the bytes. CHAR comes without the spaces and BINARY
- *   without the zero bytes
- *                at its end; the latter are added again
+ *                without the zero bytes at its end; the latter are added again
  *   ENUM         1 or 2 bytes: number of the label from 1; 0: the empty text that a wrong value became
  *   SET          1 to 8 bytes: a bit for each label
  *   JSON         length (4 bytes), binary form (decode_json.c)
  *   GEOMETRY, VECTOR  as BLOB: the bytes are what the change model wants
  *   UUID, INET6, INET4 (MariaDB)  as BINARY(16), BINARY(16), BINARY(4)
- *   COMPRESSED (MariaDB)  as the type, and in its bytes: nothing for an empty value; 0x00 and the bytes as they are; or a header (bits
- *   0-2: number of length bytes,
- *                bit 3: raw deflate without zlib's header, bits 4-7: 8), the length of the content, big endian, and the content by zlib
+ *   COMPRESSED (MariaDB)  as the type, and in its bytes: nothing for an empty value; 0x00 and the bytes as they are; or a header (bits 0-2:
+ *                number of length bytes, bit 3: raw deflate without zlib's header, bits 4-7: 8), the length of the content, big endian, and
+ *                the content by zlib
  */
 #include "capture/decode_binlog_value.h"
 
@@ -214,8 +211,7 @@ static int read_decimal(const struct binlog_field *field, const unsigned char *a
 /* ---- strings ---- */
 
 int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	const unsigned char **ret_bytes,
-	size_t *ret_len, struct error *err)
+	const unsigned char **ret_bytes, size_t *ret_len, struct error *err)
 {
 	const unsigned char *at = *io_at;
 	size_t len;
@@ -247,8 +243,9 @@ static int inflate_into(const unsigned char *bytes, size_t len, bool raw, unsign
 	stream.avail_in = (uInt)len;
 	stream.next_out = out;
 	stream.avail_out = (uInt)out_len;
-	return inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_out == 0 ? 0 : error_set(err, ERROR_DATA,
-		"compressed value: not what its header says");
+	if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_out > 0)
+		return error_set(err, ERROR_DATA, "compressed value: not what its header says");
+	return 0;
 }
 
 /* A COMPRESSED column's bytes as they were before. */
@@ -300,8 +297,7 @@ static int pad_bytes(const unsigned char **io_bytes, size_t *io_len, size_t want
 }
 
 static int read_string(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	struct arena *arena,
-	struct value *ret, struct error *err)
+	struct arena *arena, struct value *ret, struct error *err)
 {
 	const unsigned char *bytes;
 	size_t len;
@@ -425,8 +421,7 @@ static size_t put_inet6(const unsigned char *bytes, char *to)
 }
 
 static int read_address(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	struct arena *arena,
-	struct value *ret, struct error *err)
+	struct arena *arena, struct value *ret, struct error *err)
 {
 	unsigned char whole[16] = { 0 };
 	size_t want = field->form == FORM_INET4 ? 4 : 16, len;
@@ -480,8 +475,7 @@ static int read_fixed(const struct binlog_field *field, const unsigned char *at,
 }
 
 int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	struct arena *arena,
-	struct value *ret, struct error *err)
+	struct arena *arena, struct value *ret, struct error *err)
 {
 	const unsigned char *at = *io_at;
 

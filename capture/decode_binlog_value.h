@@ -63,16 +63,14 @@ struct binlog_field {
 
 /* Takes the value at *io_at. */
 int binlog_value_read(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	struct arena *arena,
-	struct value *ret, struct error *err);
+	struct arena *arena, struct value *ret, struct error *err);
 /* Takes a length of `prefix` bytes and what it counts. */
 int binlog_value_bytes(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
-	const unsigned char **ret_bytes,
-	size_t *ret_len, struct error *err);
+	const unsigned char **ret_bytes, size_t *ret_len, struct error *err);
 /*
- * A column's constant default as the server's catalogue prints it (MariaDB: strings in quotes; MySQL: as they are, and 0x.. for BINARY,
- * b'..' for BIT). False if
- * that is not a constant of the type. Instants are those of a session in UTC. Borrows from text and the field's labels, or is in the arena.
+ * A column's constant default as the server's catalogue prints it (MariaDB: strings in quotes; MySQL: as they are, and 0x.. for BINARY, b'..'
+ * for BIT). False if that is not a constant of the type. Instants are those of a session in UTC. Borrows from text and the field's labels, or
+ * is in the arena.
  */
 bool binlog_value_default(const struct binlog_field *field, const char *text, bool mariadb, struct arena *arena,
 	struct value *ret);

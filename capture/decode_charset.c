@@ -4,16 +4,14 @@
  * Three ways, by the form of the charset (decode_charset_tables.h):
  *   - UTF-8 and ASCII: looked through, eight bytes at a time while they are ASCII, and borrowed.
  *   - One byte a character, UCS-2, UTF-16, UTF-32: by table or arithmetic; measured first, so that the result is one piece of its size.
- *   - The charsets of East Asia: by iconv, one descriptor for each and thread, opened at the first use. The servers differ from glibc in
- *   some characters,
- *     which the generated tables list (sjis and ujis 0x815f and a1c0 are a backslash; big5 c6a1 to c8fe; gb18030 as of 2000 and not of
- *     2022): the text is
- *     cut at those and the pieces between them go through iconv. What the servers cannot convert, and iconv can, is taken.
+ *   - The charsets of East Asia: by iconv, one descriptor for each and thread, opened at the first use. The servers differ from glibc in some
+ *     characters, which the generated tables list (0x815f in sjis and 0xa1c0 in ujis are a backslash; big5 from 0xc6a1 on; gb18030 is that of
+ *     2000 and not of 2022): the text is cut at those, and the pieces between them go through iconv. What iconv can convert and the servers
+ *     cannot is taken.
  * All of these but UCS-2, UTF-16, UTF-32 and swe7 hold ASCII as it is, so text that is all ASCII is borrowed there too.
  *
- * Ids of collations: one range of ids serves both servers (no id has two charsets). MariaDB makes those from 2048 on itself: 256 for each
- * of five charsets
- * (UCA 14.0.0).
+ * Ids of collations: one range of ids serves both servers (no id has two charsets). MariaDB makes those from 2048 on itself: 256 for each of
+ * five charsets (UCA 14.0.0).
  */
 #include "capture/decode_charset.h"
 
@@ -210,8 +208,7 @@ static uint32_t take_character(const struct charset *charset, const unsigned cha
 }
 
 static int by_character(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
-	struct value *ret,
-	struct error *err)
+	struct value *ret, struct error *err)
 {
 	const unsigned char *at = bytes, *end = bytes + len;
 	size_t size = 0;
@@ -248,8 +245,7 @@ static int open_iconv(const struct charset *charset, iconv_t *ret, struct error 
 
 		if (descriptor == (iconv_t)-1) {
 			(void)error_set(err, ERROR_CONFIG, "iconv cannot convert %s, which charset %s needs: %s",
-				charset->iconv_name,
-				charset->name, strerror(errno));
+				charset->iconv_name, charset->name, strerror(errno));
 			return error_hint(err, "install the C library's gconv modules (Debian: libc6)");
 		}
 		descriptors[i] = descriptor;
@@ -307,15 +303,14 @@ static const unsigned char *run_iconv(iconv_t descriptor, const unsigned char *f
 	if (left == 0)
 		return NULL;
 	(void)iconv(descriptor, NULL, NULL, NULL, NULL);
-	if (iconv(descriptor, &in, &left, out, &room) == (size_t)-1 || iconv(descriptor, NULL, NULL, out,
-		&room) == (size_t)-1)
+	if (iconv(descriptor, &in, &left, out, &room) == (size_t)-1 ||
+		iconv(descriptor, NULL, NULL, out, &room) == (size_t)-1)
 		return (const unsigned char *)in;
 	return NULL;
 }
 
 static int by_iconv(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
-	struct value *ret,
-	struct error *err)
+	struct value *ret, struct error *err)
 {
 	const unsigned char *at = bytes, *from = bytes, *end = bytes + len, *bad = NULL;
 	size_t room = (len + 1) / 2 * charset->growth + 4;

@@ -1,11 +1,10 @@
 /*
  * decode_charset.h: text in any charset of MySQL and MariaDB -> UTF-8.
  *
- * A collation id (as in table maps) or a charset name gives a converter. utf8mb3, utf8mb4, ascii and binary are passed through without a
- * copy once they are seen to
- * be valid; the rest goes by tables for one-byte charsets and by iconv for the others. What the server's mapping and iconv's do
- * differently is named in
- * decode_charset.c and checked against a server in tests. Bytes that are no text in their charset: see charset_text().
+ * A collation id (as in table maps) or a charset name gives a converter. utf8mb3, utf8mb4, ascii and binary are passed through without a copy
+ * once they are seen to be valid; the rest goes by tables for one-byte charsets and by iconv for the others. What the server's mapping and
+ * iconv's do differently is named in decode_charset.c and checked against a server in tests. Bytes that are no text in their charset: see
+ * charset_text().
  */
 #ifndef TAILRACE_CAPTURE_DECODE_CHARSET_H
 #define TAILRACE_CAPTURE_DECODE_CHARSET_H

@@ -2,7 +2,7 @@
  * decode_json_text.c: a view of binary JSON -> the text that the server prints for it.
  *
  * The value is walked twice: once to check it and to count the bytes that its text can have, once to write them into one piece of the arena. So there
- * is no buffer that grows, and an error shows before anything is written. Numbers are counted at their largest.
+ * is no buffer that grows, and an error shows before anything is written. Only doubles are counted at their largest.
  * Recursion ends at JSON_DEPTH_MAX.
  */
 #include <stdio.h>
@@ -128,10 +128,6 @@ static void write_integer(struct writer *writer, uint64_t magnitude, bool negati
 	char digits[INTEGER_TEXT_MAX + 1];
 	size_t at = sizeof digits;
 
-	if (writer->at == NULL) {
-		writer->len += sizeof digits;
-		return;
-	}
 	do
 		digits[--at] = (char)('0' + magnitude % 10);
 	while ((magnitude /= 10) > 0);

@@ -118,7 +118,10 @@ void doctor_target(struct doctor *doctor, struct doctor_kafka *kafka);
 struct map;
 /* A table of the configuration that is named in full: where it goes. Returns whether it is well. */
 typedef bool doctor_named_visit(void *context, const char *source, const char *schema, const char *table);
-/* Visits those of which Kafka has no event, and so no shape; returns how many are well. Entries of `tables` that the lists leave out are warned of. */
+/*
+ * Visits those of which Kafka has no event, and so no shape; returns how many are well. Entries of `tables` that the lists leave out are
+ * warned of.
+ */
 size_t doctor_named_tables(struct doctor *doctor, struct map *map, const struct table *const *shapes, size_t count,
 	doctor_named_visit *visit, void *context);
 

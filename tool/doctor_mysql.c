@@ -80,7 +80,8 @@ static void advise(struct doctor *doctor, const struct doctor_server *server, un
 	else if (number == 1130)
 		doctor_remedy(doctor, "the server lets nobody in from this host: CREATE USER '%s'@'ADDRESS' IDENTIFIED BY '...'", user);
 	else if (number == CR_PLUGIN_NOT_ALLOWED)
-		doctor_remedy(doctor, "without TLS this method would show the password to whoever answers: set database.sslmode in %s to require or better",
+		doctor_remedy(doctor, "without TLS this method would show the password to whoever answers: set "
+			"database.sslmode in %s to require or better",
 			doctor->path);
 	else if (number == CR_SSL_CONNECTION_ERROR)
 		doctor_remedy(doctor, "correct database.sslmode, sslrootcert, sslcert and sslkey in %s", doctor->path);

@@ -26,8 +26,8 @@ struct doctor_mysql {
 bool doctor_is_mysql(const char *type);
 
 /*
- * Connects within 10 s, makes the session read only, compares the kind of server with `type` and its version with the oldest that is supported; a finding either
- * way. false: nothing else can be asked. doctor_mysql_close() after true.
+ * Connects within 10 s, makes the session read only, compares the kind of server with `type` and its version with the oldest that is
+ * supported; a finding either way. false: nothing else can be asked. doctor_mysql_close() after true.
  */
 bool doctor_mysql_open(struct doctor *doctor, const struct doctor_server *server, const char *type, struct doctor_mysql *ret_session);
 void doctor_mysql_close(struct doctor_mysql *session);

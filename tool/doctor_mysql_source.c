@@ -59,7 +59,8 @@ static bool check_log(struct examination *at)
 		return false;
 	}
 	doctor_ok(at->doctor, "log_bin", "source: log_bin is ON");
-	check_setting(at, "binlog_format", "ROW", true, "a change that is logged as a statement stops the agent", SET_GLOBAL("binlog_format", "ROW"));
+	check_setting(at, "binlog_format", "ROW", true, "a change that is logged as a statement stops the "
+		"agent", SET_GLOBAL("binlog_format", "ROW"));
 	check_setting(at, "binlog_row_image", "FULL", false,
 		"events lack the columns that a statement did not change, and a row of a table without a key cannot be found again",
 		SET_GLOBAL("binlog_row_image", "FULL"));
@@ -74,7 +75,8 @@ static void check_gtid(struct examination *at)
 	const char *mode;
 
 	if (at->session.mariadb) {
-		check_setting(at, "gtid_strict_mode", "ON", false, "GTIDs may come out of order, and a reader that goes on by GTID may then miss some",
+		check_setting(at, "gtid_strict_mode", "ON", false, "GTIDs may come out of order, and a reader that goes on by "
+			"GTID may then miss some",
 			SET_GLOBAL("gtid_strict_mode", "ON"));
 		return;
 	}
@@ -83,8 +85,10 @@ static void check_gtid(struct examination *at)
 		doctor_ok(at->doctor, "gtid_mode", "source: gtid_mode is ON");
 		return;
 	}
-	doctor_warn(at->doctor, "gtid_mode", "source: gtid_mode is %s: the agent goes on by file and offset, and cannot follow to another server", mode);
-	doctor_remedy(at->doctor, "step by step, as MySQL's manual says: SET GLOBAL enforce_gtid_consistency = ON; SET GLOBAL gtid_mode = OFF_PERMISSIVE, "
+	doctor_warn(at->doctor, "gtid_mode", "source: gtid_mode is %s: the agent goes on by file and offset, and cannot follow "
+		"to another server", mode);
+	doctor_remedy(at->doctor, "step by step, as MySQL's manual says: SET GLOBAL enforce_gtid_consistency = ON; SET GLOBAL "
+		"gtid_mode = OFF_PERMISSIVE, "
 		"ON_PERMISSIVE, ON");
 }
 
@@ -102,10 +106,12 @@ static void check_replica(struct examination *at)
 	doctor_mysql_try(&at->session, at->session.mariadb ? "SHOW ALL SLAVES STATUS" : old ? "SHOW SLAVE STATUS" : "SHOW REPLICA STATUS", &answer);
 	follows = answer_next(&answer);
 	if (follows) {
-		doctor_fail(at->doctor, "replica", "source: the server follows another one, and %s is OFF: what it receives is not in its log", name);
+		doctor_fail(at->doctor, "replica", "source: the server follows another one, and %s is OFF: what it receives is "
+			"not in its log", name);
 		doctor_remedy(at->doctor, "in the server's configuration file: %s = ON; then restart the server", name);
 	} else if (answer.number != 0) {
-		doctor_ok(at->doctor, "replica", "source: %s is OFF, which is right unless the server follows another one (%s may not see whether it does)", name,
+		doctor_ok(at->doctor, "replica", "source: %s is OFF, which is right unless the server follows another one (%s "
+			"may not see whether it does)", name,
 			at->session.account);
 	} else {
 		doctor_ok(at->doctor, "replica", "source: the server follows no other one");
@@ -137,7 +143,8 @@ static void check_server_id(struct examination *at)
 			(void)snprintf(others, sizeof others, "%s:%s", answer_named(&answer, "Host"), answer_named(&answer, "Port"));
 	answer_free(&answer);
 	if (others[0] != '\0') {
-		doctor_fail(at->doctor, "server_id", "source: the replica at %s has server id %" PRId64 " too: it and the agent throw each other out", others,
+		doctor_fail(at->doctor, "server_id", "source: the replica at %s has server id %" PRId64 " too: it and the "
+			"agent throw each other out", others,
 			ours);
 		doctor_remedy(at->doctor, "set database.server_id in %s to a number that no server and no replica has", at->doctor->path);
 	} else if (ours == 0) {
@@ -179,11 +186,13 @@ static void check_retention(struct examination *at)
 	at->log->kept_known = true;
 	at->log->kept_s = seconds;
 	if (seconds == 0) {
-		doctor_ok(at->doctor, "retention", "source: the server keeps its binlog until somebody removes it: see that the disk does not fill up");
+		doctor_ok(at->doctor, "retention", "source: the server keeps its binlog until somebody removes it: see that "
+			"the disk does not fill up");
 	} else if (seconds >= KEEP_LEAST_S) {
 		doctor_ok(at->doctor, "retention", "source: the server keeps its binlog for %s", duration(seconds, text, sizeof text));
 	} else {
-		doctor_warn(at->doctor, "retention", "source: the server keeps its binlog for %s only: an agent that stands still for longer has lost its place",
+		doctor_warn(at->doctor, "retention", "source: the server keeps its binlog for %s only: an agent that stands "
+			"still for longer has lost its place",
 			duration(seconds, text, sizeof text));
 		doctor_remedy(at->doctor, SET_GLOBAL("binlog_expire_logs_seconds", "604800"));
 	}
@@ -280,9 +289,11 @@ static void check_entry(struct examination *at, struct answer *tables, const cha
 		doctor_remedy(at->doctor, "correct table_include_list in %s, or GRANT SELECT ON ... TO %s", at->doctor->path, at->session.account);
 		return;
 	}
-	doctor_fail(at->doctor, "tables", "source: table %s of table_include_list does not exist, or %s may not read it", entry, at->session.account);
+	doctor_fail(at->doctor, "tables", "source: table %s of table_include_list does not exist, or %s may not read "
+		"it", entry, at->session.account);
 	if (dot != NULL)
-		doctor_remedy(at->doctor, "GRANT SELECT ON `%.*s`.`%s` TO %s; or correct table_include_list in %s", (int)(dot - entry), entry, dot + 1,
+		doctor_remedy(at->doctor, "GRANT SELECT ON `%.*s`.`%s` TO %s; or correct table_include_list in "
+			"%s", (int)(dot - entry), entry, dot + 1,
 			at->session.account, at->doctor->path);
 	else
 		doctor_remedy(at->doctor, "write it as DATABASE.TABLE in %s", at->doctor->path);
@@ -309,7 +320,7 @@ static void check_cascades(struct examination *at, const char *schema, const cha
 		doctor_fail(at->doctor, "grants", "source: %s may not read table %s.%s", at->session.account, schema, table);
 		doctor_remedy(at->doctor, "GRANT SELECT ON %s TO %s", quoted, at->session.account);
 	}
-	for (const char *line = answer_text(&answer, 1); line != NULL && *line != '\0' && !logs_cascades(at);) {
+	for (const char *line = logs_cascades(at) ? NULL : answer_text(&answer, 1); line != NULL && *line != '\0';) {
 		const char *end = strchr(line, '\n'), *name = line + strspn(line, " ");
 		size_t line_len = end != NULL ? (size_t)(end - line) : strlen(line);
 		bool acts = false;
@@ -317,14 +328,16 @@ static void check_cascades(struct examination *at, const char *schema, const cha
 		for (size_t i = 0; i < 4 && strncmp(name, "CONSTRAINT `", 12) == 0; i++)
 			acts = acts || memmem(line, line_len, actions[i], strlen(actions[i])) != NULL;
 		if (acts && len < sizeof names - 80)
-			len += (size_t)snprintf(names + len, sizeof names - len, "%s%.*s", len > 0 ? ", " : "", (int)strcspn(name + 12, "`"), name + 12);
+			len += (size_t)snprintf(names + len, sizeof names - len, "%s%.*s", len > 0 ? ", " : "", (int)strcspn(name + 12, "`"),
+				name + 12);
 		line = end != NULL ? end + 1 : NULL;
 	}
 	answer_free(&answer);
 	if (len == 0)
 		return;
 	tally->cascading++;
-	doctor_warn(at->doctor, "cascades", "source: table %s.%s has foreign keys that change its rows by a cascade (%s), and %s does not log such changes",
+	doctor_warn(at->doctor, "cascades", "source: table %s.%s has foreign keys that change its rows by a cascade (%s), and "
+		"%s does not log such changes",
 		schema, table, names, at->session.text);
 	doctor_remedy(at->doctor, "give the target's table the same foreign key, or the source's ON DELETE RESTRICT ON UPDATE RESTRICT");
 }
@@ -341,16 +354,19 @@ static void check_table(struct examination *at, const struct answer *tables, str
 	if (strcmp(answer_text(tables, T_KEY), "1") != 0) {
 		tally->keyless++;
 		if (full)
-			doctor_warn(at->doctor, "identity", "source: table %s.%s has no primary key: each update and delete at the target looks for its row by "
+			doctor_warn(at->doctor, "identity", "source: table %s.%s has no primary key: each update and delete at "
+				"the target looks for its row by "
 				"all columns", schema, table);
 		else
-			doctor_fail(at->doctor, "identity", "source: table %s.%s has no primary key, and without binlog_row_image = FULL its updates and deletes "
+			doctor_fail(at->doctor, "identity", "source: table %s.%s has no primary key, and without "
+				"binlog_row_image = FULL its updates and deletes "
 				"do not say which row they mean", schema, table);
 		doctor_remedy(at->doctor, "ALTER TABLE %s ADD PRIMARY KEY (...)%s", buf_cstr(&name), full ? ", if its rows have a key" : "");
 	}
 	if (strcasecmp(engine, "InnoDB") != 0) {
 		tally->other_engine++;
-		doctor_warn(at->doctor, "engine", "source: table %s.%s is of engine %s, which knows no transactions: its changes are captured statement by "
+		doctor_warn(at->doctor, "engine", "source: table %s.%s is of engine %s, which knows no transactions: its "
+			"changes are captured statement by "
 			"statement, also those of a transaction that was rolled back", schema, table, engine);
 		doctor_remedy(at->doctor, "ALTER TABLE %s ENGINE = InnoDB", buf_cstr(&name));
 	}

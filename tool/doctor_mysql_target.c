@@ -3,10 +3,12 @@
  *
  *   1. connection, kind and version; writable; how large a row it takes
  *   2. the position table: there with its grants, or to be made; how far the agent got
- *   3. each table: where the configuration sends it (apply/map.h), whether it is there, with the grants; and, where Kafka has an event of it, whether it takes every
- *      column of that event, by the very check that the agent makes (apply/sink_mysql_shape.h), over a connection as the agent's
+ *   3. each table: where the configuration sends it (apply/map.h), whether it is there, with the grants; and, where Kafka has an event of
+ *      it, whether it takes every column of that event, by the very check that the agent makes (apply/sink_mysql_shape.h), over a
+ *      connection as the agent's
  *
- * Grants are asked by preparing the statements that need them: so the server itself says what roles, databases' and tables' grants add up to, and nothing is changed.
+ * Grants are asked by preparing the statements that need them: so the server itself says what roles, databases' and tables' grants add up
+ * to, and nothing is changed.
  */
 #include "config.h"
 
@@ -154,9 +156,11 @@ static void check_row(struct examination *at)
 	if (!doctor_mysql_ask(at->doctor, &at->session, "position", buf_cstr(&sql), &answer)) {
 		;
 	} else if (!answer_next(&answer) || answer_text(&answer, 1)[0] == '\0') {
-		doctor_ok(at->doctor, "position", "target: nothing is applied by \"%s\" yet; it will begin with the first event in Kafka", at->settings->name);
+		doctor_ok(at->doctor, "position", "target: nothing is applied by \"%s\" yet; it will begin with the first "
+			"event in Kafka", at->settings->name);
 	} else if (log[0] != '\0' && strcmp(log, answer_text(&answer, 0)) != 0) {
-		doctor_fail(at->doctor, "position", "target: \"%s\" has applied the log %s, but Kafka has %s", at->settings->name, answer_text(&answer, 0), log);
+		doctor_fail(at->doctor, "position", "target: \"%s\" has applied the log %s, but Kafka has "
+			"%s", at->settings->name, answer_text(&answer, 0), log);
 		doctor_remedy(at->doctor, "the source was replaced or restored: copy the tables anew, then give the agent another name in %s",
 			at->doctor->path);
 	} else {
@@ -198,9 +202,11 @@ static void check_position(struct examination *at)
 			doctor_remedy(at->doctor, "GRANT SELECT, INSERT, UPDATE ON tailrace.position TO %s", at->session.account);
 		}
 	} else if (may_create(at)) {
-		doctor_ok(at->doctor, "position", "target: the position table tailrace.position is missing; the agent will create it at its first start");
+		doctor_ok(at->doctor, "position", "target: the position table tailrace.position is missing; the agent will "
+			"create it at its first start");
 	} else {
-		doctor_fail(at->doctor, "position", "target: the position table tailrace.position is missing, and %s may not create it", at->session.account);
+		doctor_fail(at->doctor, "position", "target: the position table tailrace.position is missing, and %s may not "
+			"create it", at->session.account);
 		doctor_remedy(at->doctor, "CREATE DATABASE IF NOT EXISTS tailrace; GRANT ALL ON tailrace.* TO %s", at->session.account);
 	}
 	buf_release(&column);
@@ -220,7 +226,8 @@ static bool check_presence(struct examination *at, const char *source, const cha
 	} else {
 		doctor_fail(at->doctor, "tables", "target: table %s.%s, where %s goes, is missing, or %s may not read it", schema, table, source,
 			at->session.account);
-		doctor_remedy(at->doctor, "CREATE TABLE `%s`.`%s` (...) ENGINE = InnoDB; GRANT SELECT, INSERT, UPDATE, DELETE ON `%s`.`%s` TO %s", schema, table,
+		doctor_remedy(at->doctor, "CREATE TABLE `%s`.`%s` (...) ENGINE = InnoDB; GRANT SELECT, INSERT, UPDATE, DELETE "
+			"ON `%s`.`%s` TO %s", schema, table,
 			schema, table, at->session.account);
 	}
 	buf_release(&column);
@@ -274,7 +281,8 @@ static void check_tables(struct examination *at)
 	if (at->compared > 0)
 		doctor_ok(at->doctor, "tables", "target: %zu tables take every column of their newest event, with key and grants", at->compared);
 	if (at->tables > 0)
-		doctor_ok(at->doctor, "tables", "target: %zu tables are there with their grants; Kafka has no event of them yet, so their columns could "
+		doctor_ok(at->doctor, "tables", "target: %zu tables are there with their grants; Kafka has no event of them "
+			"yet, so their columns could "
 			"not be compared", at->tables);
 	if (at->compared == 0 && at->tables == 0 && at->doctor->counts[DOCTOR_FAIL] == failures)
 		doctor_ok(at->doctor, "tables", "target: no table to look at yet: the configuration names none, and Kafka has no event");

@@ -17,6 +17,7 @@ CONTROL = ("transaction", "heartbeat", "position")
 
 
 def gather_journal(path):
+    """The workload's memory. "of" is the intent's name where the transaction's own name is known only after the commit."""
     journal = Journal({}, set(), set())
     with open(path, encoding="utf-8") as lines:
         for line in lines:
@@ -24,7 +25,7 @@ def gather_journal(path):
             if "intent" in one:
                 journal.unknown.add(one["intent"])
             elif "committed" in one:
-                journal.unknown.discard(one["committed"])
+                journal.unknown.discard(one.get("of", one["committed"]))
                 journal.committed[one["committed"]] = one["rows"]
             else:
                 journal.rolled_back.add(one["rolled_back"])

@@ -2,9 +2,8 @@
  * fuzz_binlog_rows.c: table maps and row images of a binlog through one set of tables. Nothing may be read beyond a map's or an image's end,
  * nothing may leak, and what is decoded must be whole (every value of a row is looked at).
  *
- * Input: a byte of settings (1: MariaDB, 2: with a catalogue), then pieces behind their length (two bytes, big-endian; one that says more
- * than is left is what is
- * left). A piece begins with a letter:
+ * Input: a byte of settings (1: MariaDB, 2: with a catalogue), then pieces behind their length (two bytes, big-endian; one that says more than
+ * is left is what is left). A piece begins with a letter:
  *   'm' a table map as it stands in the event
  *   'c', 'u', 'p', 'd'  rows of that operation ('p': a partial update) of the last table mapped: the bitmaps that the operation has, then the rows
  * The catalogue answers from the question alone, so that a run depends on the input alone.
@@ -26,15 +25,13 @@ static char names[BINLOG_COLUMNS_MAX][8];
 static struct binlog_catalogue_column answers[BINLOG_COLUMNS_MAX];
 
 static int answer(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count,
-	bool known_names,
-	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
+	bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
 {
 	static const struct binlog_catalogue_column examples[] = {
 		{ .data_type = "uuid", .column_type = "uuid", .charset = "" },
 		{ .data_type = "inet6", .column_type = "inet6", .charset = "", .default_text = "'::1'" },
 		{ .data_type = "inet4", .column_type = "inet4", .charset = "" },
-		{ .data_type = "enum", .column_type = "enum('a','it''s','c')", .charset = "utf8mb4",
-		.default_text = "'it''s'" },
+		{ .data_type = "enum", .column_type = "enum('a','it''s')", .charset = "utf8mb4", .default_text = "'it''s'" },
 		{ .data_type = "set", .column_type = "set('a','b','c')", .charset = "latin1" },
 		{ .data_type = "int", .column_type = "int(10) unsigned", .charset = "", .default_text = "-5" },
 		{ .data_type = "time", .column_type = "time(3)", .charset = "", .default_text = "'-01:02:03.4'" },
@@ -94,12 +91,10 @@ static uint64_t map(struct binlog_tables *tables, const uint8_t *bytes, size_t l
 }
 
 static uint64_t read_rows(struct binlog_rows *rows, uint8_t letter, const struct table *table, uint64_t id,
-	const uint8_t *at, size_t len,
-	struct arena *arena)
+	const uint8_t *at, size_t len, struct arena *arena)
 {
 	struct binlog_rows_event event = { .op = letter == 'p' ? CHANGE_UPDATE : (enum change_op)letter,
-		.partial = letter == 'p', .table_id = id,
-		.column_count = table->column_count };
+		.partial = letter == 'p', .table_id = id, .column_count = table->column_count };
 	size_t bits = (table->column_count + 7) / 8;
 	struct error err = ERROR_INIT;
 	uint64_t sum = 0;
@@ -116,8 +111,8 @@ static uint64_t read_rows(struct binlog_rows *rows, uint8_t letter, const struct
 		at += bits;
 		len -= bits;
 	}
-	if ((event.op != CHANGE_INSERT && event.before_columns == NULL) || (event.op != CHANGE_DELETE &&
-		event.after_columns == NULL))
+	if ((event.op != CHANGE_INSERT && event.before_columns == NULL) ||
+		(event.op != CHANGE_DELETE && event.after_columns == NULL))
 		return 0;
 	event.rows = at;
 	event.rows_len = len;

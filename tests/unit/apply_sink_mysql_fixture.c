@@ -128,12 +128,17 @@ void fixture_refused(struct fixture *f, int result, enum error_class class, cons
 			error_class_name(class), text);
 }
 
+/* A connection that was closed or killed lets its lock go a moment later. */
 void fixture_open(struct fixture *f)
 {
 	struct sink_options o = fixture_options();
 	struct sink_position position;
 
-	fixture_must(f, fixture_ops->open(&o, &f->sink, &position, &f->err));
+	for (int tries = 0; fixture_ops->open(&o, &f->sink, &position, &f->err) < 0; tries++) {
+		if (f->err.class != ERROR_RETRY || tries == 100)
+			fail_msg("%s", f->err.text);
+		(void)usleep(50000);
+	}
 	free(position.offsets);
 }
 
@@ -169,19 +174,7 @@ void fixture_start(struct fixture *f, const char *ddl)
 	kill_agents();
 	fixture_run("DROP DATABASE IF EXISTS t; CREATE DATABASE t CHARACTER SET utf8mb4; DROP DATABASE IF EXISTS tailrace");
 	fixture_run(ddl);
-	for (int tries = 0; tries < 50; tries++) {
-		struct sink_options o = fixture_options();
-		struct sink_position position;
-
-		/* A connection that was killed lets its lock go a moment later. */
-		if (fixture_ops->open(&o, &f->sink, &position, &f->err) == 0) {
-			free(position.offsets);
-			break;
-		}
-		if (f->err.class != ERROR_RETRY || tries == 49)
-			fail_msg("%s", f->err.text);
-		(void)usleep(100000);
-	}
+	fixture_open(f);
 	fixture_table(f, "t", two_columns, 2);
 }
 

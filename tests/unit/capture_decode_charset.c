@@ -1,7 +1,6 @@
 /*
- * capture_decode_charset.c: text in the servers' charsets. What is expected is what MariaDB 10.11 and MySQL 9.7 convert it to; all bytes
- * of the one-byte charsets are
- * in tests/vectors/binlog_rows/.
+ * capture_decode_charset.c: text in the servers' charsets. What is expected is what MariaDB 10.11 and MySQL 9.7 convert it to; all bytes of the
+ * one-byte charsets are in tests/vectors/binlog_rows/.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -137,8 +136,7 @@ static void test_utf8_is_borrowed(void **state)
 static void test_utf8_that_is_none(void **state)
 {
 	static const char *const cases[] = { "\x80", "\xc3", "\xc3(", "\xc0\x80", "\xe0\x80\x80", "\xe2\x82",
-		"\xed\xa0\x80", "\xf0\x80\x80\x80",
-		"\xf0\x9d\x84", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff" };
+		"\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf0\x9d\x84", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff" };
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char text[16] = "12345678", wanted[80];

@@ -1,7 +1,6 @@
 /*
- * capture_decode_rows.c: rows of binlogs. Recorded ones of real servers, every type with its extremes (tests/vectors/binlog_rows/),
- * compared with what SELECT gave; and
- * what tables and images do at their edges.
+ * capture_decode_rows.c: rows of binlogs. Recorded ones of real servers, every type with its extremes (tests/vectors/binlog_rows/), compared
+ * with what SELECT gave; and what tables and images do at their edges.
  *
  * record.py, which made the files and describes them, shares nothing with the decoder.
  */
@@ -33,8 +32,7 @@ static struct binlog_rows *rows;
 static struct arena arena;
 
 static int answer(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count,
-	bool known_names,
-	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
+	bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
 {
 	known.asked++;
 	if (known.fail)
@@ -140,7 +138,7 @@ static void check_value(const struct replay *replay, const struct column *column
 		same = strtod(wanted + 2, NULL) == value->f;
 	if (!same)
 		fail_msg("%s:%zu: %s: decoded %s, wanted %s", replay->file, replay->line, column->name, buf_cstr(&shown),
-		wanted);
+			wanted);
 	buf_release(&shown);
 }
 
@@ -323,7 +321,8 @@ static void test_mysql(void **state)
  */
 #define MAP_HEAD "0500000000000100" "016400" "017400" "03"
 #define MAP_TYPES "030ffc" "03" "1400" "04" "06"
-#define MAP_FULL MAP_HEAD MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d65" "0162" "080100"
+#define MAP_NAMES "040a" "026964" "046e616d65" "0162" "080100"
+#define MAP_FULL MAP_HEAD MAP_TYPES "010180" "02033f0008" MAP_NAMES
 #define MAP_MINIMAL MAP_HEAD MAP_TYPES "010180" "02033f0008"
 
 static const struct table *map(const char *hex, struct error *err)
@@ -394,11 +393,9 @@ static void test_shape_is_the_log_s(void **state)
 static void test_same_look_same_table(void **state)
 {
 	/* another table id, then other names, then the old ones */
-	static const char again[] =
-		"0600000000000100" "016400" "017400" "03" MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d65" "0162" "080100";
+	static const char again[] = "0600000000000100" "016400" "017400" "03" MAP_TYPES "010180" "02033f0008" MAP_NAMES;
 	static const char renamed[] = MAP_HEAD MAP_TYPES "010180" "02033f0008" "040a" "026964" "046e616d66" "0162" "080100";
-	static const char other_charset[] =
-		MAP_HEAD MAP_TYPES "010180" "02033f0021" "040a" "026964" "046e616d65" "0162" "080100";
+	static const char other_charset[] = MAP_HEAD MAP_TYPES "010180" "02033f0021" MAP_NAMES;
 	struct error err;
 	const struct table *first, *second;
 

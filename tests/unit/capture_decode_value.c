@@ -92,10 +92,10 @@ static void check_refused(const struct binlog_field *field, const char *hex, con
 
 static void test_integers(void **state)
 {
-	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u1 = { .form = FORM_INT, .size = 1,
-		.is_unsigned = true },
-		i3 = { .form = FORM_INT, .size = 3 }, u3 = { .form = FORM_INT, .size = 3, .is_unsigned = true },
-		i8 = { .form = FORM_INT, .size = 8 }, u8 = { .form = FORM_INT, .size = 8, .is_unsigned = true };
+	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 },
+		u1 = { .form = FORM_INT, .size = 1, .is_unsigned = true }, i3 = { .form = FORM_INT, .size = 3 },
+		u3 = { .form = FORM_INT, .size = 3, .is_unsigned = true }, i8 = { .form = FORM_INT, .size = 8 },
+		u8 = { .form = FORM_INT, .size = 8, .is_unsigned = true };
 	struct value value;
 
 	check_int(&i1, "80", -128);
@@ -129,8 +129,8 @@ static void test_decimals(void **state)
 	check_refused(&d, "8a3b9ac9ff63", "no packed decimal");
 	check_refused(&d, "800000000164", "no packed decimal");
 	check_refused(&d, "803b9aca0000", "no packed decimal");
-	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 5, .scale = 5, .size = (uint8_t)binlog_decimal_size(5,
-		5) };
+	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 5, .scale = 5,
+		.size = (uint8_t)binlog_decimal_size(5, 5) };
 	check_text(&d, "800001", VALUE_TEXT, "0.00001");
 	check_text(&d, "7e7960", VALUE_TEXT, "-0.99999");
 	d = (struct binlog_field){ .form = FORM_DECIMAL, .precision = 10, .scale = 0,
@@ -141,9 +141,9 @@ static void test_decimals(void **state)
 
 static void test_times(void **state)
 {
-	const struct binlog_field t0 = { .form = FORM_TIME, .size = 3 }, t1 = { .form = FORM_TIME, .size = 4,
-		.fraction = 1 },
-		t3 = { .form = FORM_TIME, .size = 5, .fraction = 3 }, t6 = { .form = FORM_TIME, .size = 6, .fraction = 6 };
+	const struct binlog_field t0 = { .form = FORM_TIME, .size = 3 },
+		t1 = { .form = FORM_TIME, .size = 4, .fraction = 1 }, t3 = { .form = FORM_TIME, .size = 5, .fraction = 3 },
+		t6 = { .form = FORM_TIME, .size = 6, .fraction = 6 };
 
 	check_int(&t0, "800000", 0);
 	check_int(&t0, "4b9105", -INT64_C(3020399000000));
@@ -180,8 +180,8 @@ static void test_dates(void **state)
 /* MariaDB with mysql56_temporal_format=OFF: the row of '-838:59:59', '-01:02:03.456', '9999-12-31 23:59:59', '2026-02-03 04:05:06.78' ... */
 static void test_old_times(void **state)
 {
-	const struct binlog_field t0 = { .form = FORM_OLD_TIME, .size = 3 }, t3 = { .form = FORM_OLD_TIME, .size = 5,
-		.fraction = 3 },
+	const struct binlog_field t0 = { .form = FORM_OLD_TIME, .size = 3 },
+		t3 = { .form = FORM_OLD_TIME, .size = 5, .fraction = 3 },
 		t6 = { .form = FORM_OLD_TIME, .size = 6, .fraction = 6 }, d0 = { .form = FORM_OLD_DATETIME, .size = 8 },
 		s0 = { .form = FORM_OLD_TIMESTAMP, .size = 4 }, s2 = { .form = FORM_OLD_TIMESTAMP, .size = 5, .fraction = 2 },
 		s6 = { .form = FORM_OLD_TIMESTAMP, .size = 7, .fraction = 6 };
@@ -219,10 +219,10 @@ static void test_labels(void **state)
 
 static void test_others(void **state)
 {
-	const struct binlog_field bit = { .form = FORM_BIT, .size = 2, .precision = 10 }, year = { .form = FORM_YEAR,
-		.size = 1 },
-		binary = { .form = FORM_BYTES, .prefix = 1, .pad = 4 }, uuid = { .form = FORM_UUID, .prefix = 1 },
-		inet4 = { .form = FORM_INET4, .prefix = 1 }, inet6 = { .form = FORM_INET6, .prefix = 1 };
+	const struct binlog_field bit = { .form = FORM_BIT, .size = 2, .precision = 10 },
+		year = { .form = FORM_YEAR, .size = 1 }, binary = { .form = FORM_BYTES, .prefix = 1, .pad = 4 },
+		uuid = { .form = FORM_UUID, .prefix = 1 }, inet4 = { .form = FORM_INET4, .prefix = 1 },
+		inet6 = { .form = FORM_INET6, .prefix = 1 };
 	struct value value;
 
 	assert_int_equal(decode(&bit, "02aa", &value, NULL), 0);
@@ -303,13 +303,13 @@ static void check_no_default(const struct binlog_field *field, bool mariadb, con
 static void test_defaults(void **state)
 {
 	static const struct binlog_label labels[] = { { "x", 1 }, { "it's", 4 } };
-	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 }, u8 = { .form = FORM_INT, .size = 8,
-		.is_unsigned = true },
+	const struct binlog_field i1 = { .form = FORM_INT, .size = 1 },
+		u8 = { .form = FORM_INT, .size = 8, .is_unsigned = true },
 		text = { .form = FORM_TEXT, .charset = charset_by_name("utf8mb4") }, bytes = { .form = FORM_BYTES, .pad = 4 },
 		decimal = { .form = FORM_DECIMAL, .precision = 10, .scale = 3 }, date = { .form = FORM_DATE },
 		stamp = { .form = FORM_DATETIME, .fraction = 6 }, time = { .form = FORM_TIME, .fraction = 2 },
-		bit = { .form = FORM_BIT, .precision = 5 },
-		label = { .form = FORM_ENUM, .labels = labels, .label_count = 2 }, single = { .form = FORM_FLOAT, .size = 4 };
+		bit = { .form = FORM_BIT, .precision = 5 }, label = { .form = FORM_ENUM, .labels = labels, .label_count = 2 },
+		single = { .form = FORM_FLOAT, .size = 4 };
 	struct value value;
 
 	check_default(&i1, true, "-128", VALUE_INT, -128);
