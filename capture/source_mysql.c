@@ -1,20 +1,21 @@
 /*
  * source_mysql.c: the binlog of a MySQL or MariaDB server, as a source.
  *
- * Two connections: the stream, read by a thread of its own (source_mysql_stream.c), and the control connection for questions (source_mysql_control.c).
- * Losing the second is mended in the background, losing the first ends the try.
+ * Two connections: the stream, read by a thread of its own (source_mysql_stream.c), and the control connection for
+ * questions (source_mysql_control.c). Losing the second is mended in the background, losing the first ends the try.
  *
  * next():
  *   1. an item that is due from what was read (source_mysql_items.c)
  *   2. MariaDB, at the beginning of a group: has its end come? else wait for more, rows of it may have been undone (source_mysql_feed.c)
  *   3. the next event; back to 1
  *
- * Each group counts, whether it has rows for us or not, so the numbers do not depend on the choice of tables. Between reading and Kafka stands the ring of
- * groups (source_mysql_groups.c): when it is full nothing more is read. resume() folds it up to a number and prints what reading on from there
- * needs; confirm() has nothing to tell a server, which keeps its log as long as it likes, unless it waits for semi-sync acknowledgements.
+ * Each group counts, whether it has rows for us or not, so the numbers do not depend on the choice of tables. Between
+ * reading and Kafka stands the ring of groups (source_mysql_groups.c): when it is full nothing more is read. resume()
+ * folds it up to a number and prints what reading on from there needs; confirm() has nothing to tell a server, which
+ * keeps its log as long as it likes, unless it waits for semi-sync acknowledgements.
  *
- * Heartbeats need nothing in the log: the server says by itself that it is alive when it has nothing else to say, and while groups come, one of them does as
- * well, at most once in heartbeat_interval.
+ * Heartbeats need nothing in the log: the server says by itself that it is alive when it has nothing else to say, and
+ * while groups come, one of them does as well, at most once in heartbeat_interval.
  */
 #include "capture/source_mysql.h"
 
@@ -30,7 +31,7 @@
 #define ARENA_MAX ((size_t)64 << 20)
 #define CATALOGUE_MAX ((size_t)32 << 20)
 #define EVENTS_A_CALL 1024 /* that give nothing, before next() lets others have a turn */
-#define CALLS_A_DUTY 256   /* that give something: the duties are looked at though nothing waits */
+#define CALLS_A_DUTY 256 /* that give something: the duties are looked at though nothing waits */
 #define FULL_WAIT_MS 20
 
 /* ---- duties ---- */
@@ -227,8 +228,10 @@ static int find_place(struct source *src, bool may_create, struct source_identit
 		return error_hint(err, "lead the agent to the right server, or start anew with another topic_prefix");
 	}
 	if (options->resume == NULL || options->resume[0] == '\0') {
-		error_set(err, ERROR_GAP, "Kafka has events of the log %s, but no position of it", options->expected_log);
-		return error_hint(err, "the position topic was deleted or emptied: start anew with another topic_prefix");
+		error_set(
+			err, ERROR_GAP, "Kafka has events of the log %s, but no position of it", options->expected_log);
+		return error_hint(
+			err, "the position topic was deleted or emptied: start anew with another topic_prefix");
 	}
 	(void)snprintf(identity->log, sizeof identity->log, "%s", options->expected_log);
 	groups_standing(src->groups)->next = options->confirmed;
@@ -273,7 +276,9 @@ static int open_source(const struct source_options *options, bool mariadb, bool 
 	if (control_open(&src->control, &src->end, err) < 0 || setup_server(&src->control, &src->server, err) < 0)
 		goto failed;
 	if (!mariadb)
-		src->end.by_gtid = options->resume != NULL && options->resume[0] != '\0' ? strstr(options->resume, "\nset ") != NULL : src->server.gtid;
+		src->end.by_gtid = options->resume != NULL && options->resume[0] != '\0'
+			? strstr(options->resume, "\nset ") != NULL
+			: src->server.gtid;
 	if (groups_new(&src->end, &src->groups, err) < 0 || find_place(src, may_create, &identity, err) < 0 ||
 		open_shapes(src, &identity, err) < 0 || make_decoder(src, err) < 0)
 		goto failed;
@@ -286,8 +291,8 @@ failed:
 	return -1;
 }
 
-static int mysql_open(const struct source_options *options, bool may_create, struct source **ret_source, struct source_identity *ret_identity,
-	struct error *err)
+static int mysql_open(const struct source_options *options, bool may_create, struct source **ret_source,
+	struct source_identity *ret_identity, struct error *err)
 {
 	return open_source(options, false, may_create, ret_source, ret_identity, err);
 }
@@ -328,17 +333,17 @@ static int mysql_tables(struct source *src, source_table_visit *visit, void *con
 	return catalogue_tables(&src->control, visit, context, err);
 }
 
-#define SOURCE_OPS                         \
-	.start = mysql_start,              \
-	.tables = mysql_tables,            \
-	.next = mysql_next,                \
-	.tend = mysql_tend,                \
-	.poll_fds = mysql_poll_fds,        \
-	.confirm = mysql_confirm,          \
-	.head = mysql_head,                \
-	.lag_bytes = mysql_lag_bytes,      \
-	.resume = mysql_resume,            \
-	.describe = mysql_describe,        \
+#define SOURCE_OPS \
+	.start = mysql_start, \
+	.tables = mysql_tables, \
+	.next = mysql_next, \
+	.tend = mysql_tend, \
+	.poll_fds = mysql_poll_fds, \
+	.confirm = mysql_confirm, \
+	.head = mysql_head, \
+	.lag_bytes = mysql_lag_bytes, \
+	.resume = mysql_resume, \
+	.describe = mysql_describe, \
 	.close = mysql_close_source
 
 const struct source_ops source_mysql = { .connector = "mysql", .open = mysql_open, SOURCE_OPS };

@@ -7,8 +7,9 @@
  *                                                         ▲                                   │
  *              control connection ─► catalogue, shapes ───┘            groups (ring, resume) ◄┘
  *
- * Everything but the stream's thread and its end of the queue belongs to the pipeline's thread. No wait in here is without a limit.
- * Protocol: MySQL's documentation of the client/server protocol, "Replication protocol"; MariaDB's knowledge base, "Replication protocol".
+ * Everything but the stream's thread and its end of the queue belongs to the pipeline's thread. No wait in here is
+ * without a limit. Protocol: MySQL's documentation of the client/server protocol, "Replication protocol"; MariaDB's
+ * knowledge base, "Replication protocol".
  */
 #ifndef TAILRACE_CAPTURE_SOURCE_MYSQL_H
 #define TAILRACE_CAPTURE_SOURCE_MYSQL_H
@@ -57,13 +58,16 @@ struct server {
 enum session_kind { SESSION_CONTROL, SESSION_DUMP };
 
 /* Connects, waits at most SESSION_CONNECT_S. read_timeout_s: after that silence the connection is given up. */
-int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err);
+int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn,
+	struct error *err);
 /* Fills err from the connection's last error, with its class and what to do; returns -1. */
 int connection_error(const struct endpoint *end, MYSQL *conn, const char *doing, struct error *err);
 /* The same from a number and a text, as the stream's thread hands them over. */
-int session_error_text(const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err);
+int session_error_text(
+	const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err);
 /* One statement; ret_result may be NULL when there is none to come. Else mysql_free_result() it. */
-int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
+int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing,
+	MYSQL_RES **ret_result, struct error *err);
 /* Appends text as an SQL string. */
 void connection_literal(struct buf *sql, const char *text);
 bool connection_stopping(const struct source_options *options);
@@ -100,7 +104,8 @@ int queue_take(struct queue *queue, struct packet *ret_packet, unsigned *ret_num
  * Reader: looks at packets behind the taken one without taking them. *io_at: 0 at first, then where to go on. 1 and a packet; 0: none now,
  * queue_fd() tells; -1: none will come before some are taken, there is no room; -2: ended, number and text say why.
  */
-int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text);
+int queue_peek(
+	struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text);
 int queue_fd(const struct queue *queue);
 
 /* ---- source_mysql_stream.c: the dump connection ---- */
@@ -114,7 +119,8 @@ struct place {
 };
 
 /* Connects, asks for the stream, starts the thread. branch: a second stream beside the first, under a server id of its own. */
-int stream_open(const struct endpoint *end, const struct place *place, bool branch, struct stream **ret_stream, struct error *err);
+int stream_open(const struct endpoint *end, const struct place *place, bool branch, struct stream **ret_stream,
+	struct error *err);
 struct queue *stream_queue(const struct stream *stream);
 /* Semi-sync: everything up to there is durable. */
 int stream_acknowledge(struct stream *stream, const char *file, uint64_t offset, struct error *err);
@@ -137,7 +143,8 @@ enum ahead_state {
 	AHEAD_LARGE  /* larger than the queue: nothing is known */
 };
 
-int feed_open(const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err);
+int feed_open(
+	const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err);
 void feed_close(struct feed *feed);
 /* 1 and an item; 0: none now; 2: a packet was read without an item; -1: err. */
 int feed_next(struct feed *feed, struct binlog_item *ret_item, struct error *err);
@@ -200,7 +207,8 @@ int groups_file(struct groups *groups, const char *file, struct error *err);
 /* The group is complete; it is the one with number groups_next(). */
 int groups_add(struct groups *groups, const struct group *group, struct error *err);
 /* Before groups_add() of the group that prepares, or decides. */
-int groups_prepare(struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err);
+int groups_prepare(
+	struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err);
 int groups_decide(struct groups *groups, struct prepared *prepared, struct error *err);
 struct prepared *groups_prepared(const struct groups *groups, const char *xid);
 int groups_restore_prepared(struct groups *groups, const struct prepared *prepared, struct error *err);
@@ -233,7 +241,8 @@ struct control {
 int control_open(struct control *control, const struct endpoint *end, struct error *err);
 void control_release(struct control *control);
 /* A statement now; connects anew if the connection is gone. */
-int control_query(struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
+int control_query(
+	struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err);
 /* Asks for sizes and sets when it is time, takes what has come; hardly waits. -1: the log is another reader's by now. */
 int control_step(struct control *control, int64_t now_us, struct error *err);
 /* Adds its descriptor; returns how many. */
@@ -246,12 +255,14 @@ int setup_server(struct control *control, struct server *ret_server, struct erro
 /* The server's set of what it has, asked now. */
 int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err);
 /* The first start: the log's end becomes the standing, and the identity is made. */
-int setup_begin(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity, struct error *err);
+int setup_begin(struct control *control, const struct server *server, struct groups *groups,
+	struct source_identity *identity, struct error *err);
 /* A later start: compares the standing with the server. */
-int setup_continue(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity,
-	struct error *err);
+int setup_continue(struct control *control, const struct server *server, struct groups *groups,
+	struct source_identity *identity, struct error *err);
 /* Opens the stream at the standing, one group early where that can be. *ret_proof: whether that group must come first. */
-int setup_stream(struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err);
+int setup_stream(
+	struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err);
 /* Opens a second stream at the group that prepared a branch. */
 int setup_branch(struct control *control, const struct prepared *prepared, struct feed **ret_feed, struct error *err);
 
@@ -261,8 +272,10 @@ struct shapes;
 int shapes_open(const struct source_options *options, const char *log, struct shapes **ret_shapes, struct error *err);
 void shapes_close(struct shapes *shapes);
 /* 1 and the description that was valid at that number, for the caller to free(); 0: none; -1. */
-int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint64_t number, char **ret_text, size_t *ret_len, struct error *err);
-int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text, size_t len, struct error *err);
+int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint64_t number, char **ret_text,
+	size_t *ret_len, struct error *err);
+int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text,
+	size_t len, struct error *err);
 /* From that number on what was known is void. name NULL: all tables of the schema. */
 int shapes_void(struct shapes *shapes, const char *schema, const char *name, uint64_t number, struct error *err);
 
@@ -276,8 +289,9 @@ struct catalogue {
 };
 
 /* struct binlog_catalogue's table(). */
-int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count, bool known_names,
-	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err);
+int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types,
+	size_t column_count, bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count,
+	struct error *err);
 /* Keeps the descriptions of all chosen tables as they are now. */
 int catalogue_keep_all(struct catalogue *catalogue, struct error *err);
 /* source.h's tables(). */
@@ -291,8 +305,8 @@ int catalogue_describe(struct control *control, const char *schema, const char *
 
 /* ---- source_mysql_map.c: a table map of our own ---- */
 /* The body of a table map with these columns, as a server with MINIMAL metadata would write it. -1: a type that it does not know. */
-int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count, bool mariadb, struct buf *out,
-	struct error *err);
+int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count,
+	bool mariadb, struct buf *out, struct error *err);
 
 /* ---- source_mysql_items.c: events -> items ---- */
 enum group_state {

@@ -1,12 +1,13 @@
 /*
  * source_mysql_catalogue.c: what information_schema says of tables, for what the log does not say of them.
  *
- * With binlog_row_metadata=FULL the decoder asks only because of types that look alike in the log (UUID, INET4, INET6, JSON, VECTOR of MariaDB), and
- * takes columns by name; a table that is gone by now is no error then. With MINIMAL the answer gives the names, so it must be the one of that place of
- * the log: answers are kept (source_mysql_shapes.c), and one that does not fit the types of the log's table map is a named stop.
+ * With binlog_row_metadata=FULL the decoder asks only because of types that look alike in the log (UUID, INET4, INET6,
+ * JSON, VECTOR of MariaDB), and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
+ * answer gives the names, so it must be the one of that place of the log: answers are kept (source_mysql_shapes.c),
+ * and one that does not fit the types of the log's table map is a named stop.
  *
- * A description as it is kept: a version byte '1', then for each column its texts, each with a NUL behind it, and a letter for each flag that is
- * set; a line feed ends a column.
+ * A description as it is kept: a version byte '1', then for each column its texts, each with a NUL behind it, and a
+ * letter for each flag that is set; a line feed ends a column.
  */
 #include "capture/source_mysql.h"
 
@@ -29,25 +30,38 @@ bool catalogue_is_chosen(const struct source_options *options, const char *schem
 	for (size_t i = 0; i < sizeof system / sizeof system[0]; i++)
 		if (strcasecmp(schema, system[i]) == 0)
 			return false;
-	return table_selected(schema, name, options->table_include, options->table_include_count, options->table_exclude,
-		options->table_exclude_count);
+	return table_selected(schema, name, options->table_include, options->table_include_count,
+		options->table_exclude, options->table_exclude_count);
 }
 
 /* ---- asking ---- */
 
-enum { COLUMN_NAME, COLUMN_DATA_TYPE, COLUMN_TYPE, COLUMN_CHARSET, COLUMN_DEFAULT, COLUMN_EXTRA, COLUMN_IS_KEY, COLUMN_IS_JSON };
+enum {
+	COLUMN_NAME,
+	COLUMN_DATA_TYPE,
+	COLUMN_TYPE,
+	COLUMN_CHARSET,
+	COLUMN_DEFAULT,
+	COLUMN_EXTRA,
+	COLUMN_IS_KEY,
+	COLUMN_IS_JSON
+};
 
 static int describe_sql(bool mariadb, const char *schema, const char *name, struct buf *sql, struct error *err)
 {
-	buf_append_str(sql, "SELECT c.column_name, c.data_type, c.column_type, COALESCE(c.character_set_name, ''), c.column_default, c.extra, "
-			    "EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema "
-			    "AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name), ");
+	buf_append_str(sql,
+		"SELECT c.column_name, c.data_type, c.column_type, COALESCE(c.character_set_name, ''), "
+		"c.column_default, c.extra, "
+		"EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema "
+		"AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name), ");
 	/* MariaDB's JSON is LONGTEXT with a check of its own */
 	if (mariadb)
-		buf_append_str(sql, "c.data_type = 'longtext' AND EXISTS (SELECT 1 FROM information_schema.check_constraints k "
-				    "WHERE k.constraint_schema = c.table_schema AND k.table_name = c.table_name AND k.level = 'Column' "
-				    "AND k.constraint_name = c.column_name AND k.check_clause = CONCAT('json_valid(`', "
-				    "REPLACE(c.column_name, '`', '``'), '`)'))");
+		buf_append_str(sql,
+			"c.data_type = 'longtext' AND EXISTS (SELECT 1 FROM information_schema.check_constraints k "
+			"WHERE k.constraint_schema = c.table_schema AND k.table_name = c.table_name AND k.level = "
+			"'Column' "
+			"AND k.constraint_name = c.column_name AND k.check_clause = CONCAT('json_valid(`', "
+			"REPLACE(c.column_name, '`', '``'), '`)'))");
 	else
 		buf_append_str(sql, "c.data_type = 'json'");
 	buf_append_str(sql, " FROM information_schema.columns c WHERE c.table_schema = ");
@@ -80,13 +94,14 @@ static bool take_row(MYSQL_ROW row, bool mariadb, struct arena *arena, struct bi
 	column->charset = keep(arena, row[COLUMN_CHARSET]);
 	column->is_json = row[COLUMN_IS_JSON] != NULL && row[COLUMN_IS_JSON][0] == '1';
 	column->key = row[COLUMN_IS_KEY] != NULL && row[COLUMN_IS_KEY][0] == '1';
-	column->default_computed = strcasestr(extra, "DEFAULT_GENERATED") != NULL || strcasestr(extra, "auto_increment") != NULL ||
-		strcasestr(extra, "GENERATED") != NULL || (mariadb && text != NULL && is_expression(text));
+	column->default_computed = strcasestr(extra, "DEFAULT_GENERATED") != NULL ||
+		strcasestr(extra, "auto_increment") != NULL || strcasestr(extra, "GENERATED") != NULL ||
+		(mariadb && text != NULL && is_expression(text));
 	if (text != NULL && mariadb && strcasecmp(text, "NULL") == 0)
 		text = NULL;
 	column->default_text = text != NULL ? keep(arena, text) : NULL;
-	return column->name != NULL && column->data_type != NULL && column->column_type != NULL && column->charset != NULL &&
-		(text == NULL || column->default_text != NULL);
+	return column->name != NULL && column->data_type != NULL && column->column_type != NULL &&
+		column->charset != NULL && (text == NULL || column->default_text != NULL);
 }
 
 int catalogue_describe(struct control *control, const char *schema, const char *name, struct arena *arena,
@@ -128,7 +143,8 @@ static void write_description(const struct binlog_catalogue_column *columns, siz
 	buf_append_byte(out, '1');
 	for (size_t i = 0; i < count; i++) {
 		const struct binlog_catalogue_column *c = &columns[i];
-		const char *const texts[] = { c->name, c->data_type, c->column_type, c->charset, c->default_text != NULL ? c->default_text : "" };
+		const char *const texts[] = { c->name, c->data_type, c->column_type, c->charset,
+			c->default_text != NULL ? c->default_text : "" };
 
 		for (size_t j = 0; j < sizeof texts / sizeof texts[0]; j++)
 			buf_append(out, texts[j], strlen(texts[j]) + 1);
@@ -154,7 +170,9 @@ static bool read_column(char **io_at, char *end, struct binlog_catalogue_column 
 		texts[i] = at;
 		at = nul + 1;
 	}
-	*ret = (struct binlog_catalogue_column){ .name = texts[0], .data_type = texts[1], .column_type = texts[2], .charset = texts[3] };
+	*ret = (struct binlog_catalogue_column){
+		.name = texts[0], .data_type = texts[1], .column_type = texts[2], .charset = texts[3]
+	};
 	for (; at < end && *at != '\n'; at++) {
 		ret->is_json = ret->is_json || *at == 'j';
 		ret->key = ret->key || *at == 'k';
@@ -166,8 +184,8 @@ static bool read_column(char **io_at, char *end, struct binlog_catalogue_column 
 	return at < end;
 }
 
-static int read_description(const char *text, size_t len, struct arena *arena, const struct binlog_catalogue_column **ret_columns,
-	size_t *ret_count, struct error *err)
+static int read_description(const char *text, size_t len, struct arena *arena,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
 {
 	char *copy = len > 0 ? arena_memdup(arena, text, len) : NULL, *at = copy + 1;
 	struct binlog_catalogue_column *columns = arena_alloc(arena, (len / 6 + 1) * sizeof *columns);
@@ -179,7 +197,8 @@ static int read_description(const char *text, size_t len, struct arena *arena, c
 		if (!read_column(&at, copy + len, &columns[count++]))
 			copy[0] = '?';
 	if (copy[0] != '1')
-		return error_set(err, ERROR_DATA, "the store of table shapes holds a description that is not understood");
+		return error_set(
+			err, ERROR_DATA, "the store of table shapes holds a description that is not understood");
 	*ret_columns = columns;
 	*ret_count = count;
 	return 0;
@@ -233,7 +252,9 @@ static bool type_fits(unsigned char type, const char *data_type)
 		{ 140, " tinyblob blob mediumblob longblob tinytext text mediumtext longtext " },
 		{ 252, " tinyblob blob mediumblob longblob tinytext text mediumtext longtext json " },
 		{ 254, " char binary enum set uuid inet4 inet6 " },
-		{ 255, " geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection " },
+		{ 255,
+			" geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection "
+			"geomcollection " },
 		{ 242, " vector " },
 	};
 	char word[64];
@@ -250,25 +271,32 @@ static int check_fit(const char *schema, const char *name, const unsigned char *
 	const struct binlog_catalogue_column *columns, size_t count, struct error *err)
 {
 	if (count == 0) {
-		error_set(err, ERROR_GAP, "%s.%s: the log does not name its columns, and the catalogue does not know the table any more", schema, name);
+		error_set(err, ERROR_GAP,
+			"%s.%s: the log does not name its columns, and the catalogue does not know the table any more",
+			schema, name);
 		return error_hint(err, "leave the table out with table_exclude_list; for the future " HINT_FULL);
 	}
 	if (count != type_count) {
-		error_set(err, ERROR_GAP, "%s.%s: the log has %zu columns here, but the catalogue knows %zu", schema, name, type_count, count);
-		return error_hint(err, "the table was altered later, and its shape of then is not known; for the future " HINT_FULL);
+		error_set(err, ERROR_GAP, "%s.%s: the log has %zu columns here, but the catalogue knows %zu", schema,
+			name, type_count, count);
+		return error_hint(err,
+			"the table was altered later, and its shape of then is not known; for the future " HINT_FULL);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (!type_fits(types[i], columns[i].data_type)) {
-			error_set(err, ERROR_GAP, "%s.%s: column %zu has type %u in the log here, but the catalogue says \"%s\" %s", schema, name, i + 1,
-				types[i], columns[i].name, columns[i].column_type);
-			return error_hint(err, "the table was altered later, and its shape of then is not known; for the future " HINT_FULL);
+			error_set(err, ERROR_GAP,
+				"%s.%s: column %zu has type %u in the log here, but the catalogue says \"%s\" %s",
+				schema, name, i + 1, types[i], columns[i].name, columns[i].column_type);
+			return error_hint(err,
+				"the table was altered later, and its shape of then is not known; for the "
+				"future " HINT_FULL);
 		}
 	return 0;
 }
 
 /* 1: it was kept; 0: it was not. */
-static int find_kept(struct catalogue *catalogue, const char *schema, const char *name, const struct binlog_catalogue_column **ret_columns,
-	size_t *ret_count, struct error *err)
+static int find_kept(struct catalogue *catalogue, const char *schema, const char *name,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -280,8 +308,9 @@ static int find_kept(struct catalogue *catalogue, const char *schema, const char
 	return known;
 }
 
-int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count, bool known_names,
-	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
+int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types,
+	size_t column_count, bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count,
+	struct error *err)
 {
 	struct catalogue *catalogue = context;
 	const struct binlog_catalogue_column *columns = NULL;
@@ -291,12 +320,17 @@ int catalogue_table(void *context, const char *schema, const char *name, const u
 	arena_reset(&catalogue->arena);
 	if (!known_names && catalogue->shapes != NULL)
 		kept = find_kept(catalogue, schema, name, &columns, &count, err);
-	if (kept < 0 || (kept == 0 && catalogue_describe(catalogue->control, schema, name, &catalogue->arena, &columns, &count, err) < 0))
+	if (kept < 0 ||
+		(kept == 0 &&
+			catalogue_describe(catalogue->control, schema, name, &catalogue->arena, &columns, &count, err) <
+				0))
 		return -1;
 	if (!known_names) {
 		if (!catalogue->warned)
-			log_warning("the log does not name the columns of its tables (first seen with %s.%s), so they are asked from the catalogue and may "
-				    "be of another time: " HINT_FULL, schema, name);
+			log_warning("the log does not name the columns of its tables (first seen with %s.%s), so they "
+				    "are asked from the catalogue and may "
+				    "be of another time: " HINT_FULL,
+				schema, name);
 		catalogue->warned = true;
 		if (check_fit(schema, name, types, column_count, columns, count, err) < 0)
 			return -1;
@@ -320,7 +354,8 @@ int catalogue_tables(struct control *control, source_table_visit *visit, void *c
 	int rc = 0;
 
 	if (control_query(control,
-		    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') "
+		    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type IN ('BASE TABLE', "
+		    "'SYSTEM VERSIONED') "
 		    "AND table_schema " NOT_SYSTEM " ORDER BY 1, 2",
 		    "asking for the tables", &result, err) < 0)
 		return -1;
@@ -356,8 +391,9 @@ int catalogue_cascades(struct control *control, struct error *err)
 	size_t count = 0;
 
 	if (control_query(control,
-		    "SELECT DISTINCT constraint_schema, table_name FROM information_schema.referential_constraints WHERE constraint_schema "
-		    NOT_SYSTEM " AND (delete_rule IN ('CASCADE', 'SET NULL') OR update_rule IN ('CASCADE', 'SET NULL')) ORDER BY 1, 2",
+		    "SELECT DISTINCT constraint_schema, table_name FROM information_schema.referential_constraints "
+		    "WHERE constraint_schema " NOT_SYSTEM " AND (delete_rule IN ('CASCADE', 'SET NULL') OR update_rule "
+							  "IN ('CASCADE', 'SET NULL')) ORDER BY 1, 2",
 		    "asking for foreign keys", &result, err) < 0)
 		return -1;
 	buf_init(&names, 8192);
@@ -371,8 +407,10 @@ int catalogue_cascades(struct control *control, struct error *err)
 	if (count > CASCADES_NAMED)
 		buf_printf(&names, " and %zu more", count - CASCADES_NAMED);
 	if (count > 0)
-		log_warning("what foreign keys with CASCADE or SET NULL do to their tables is not in MariaDB's log, so it is not captured: %s; the target needs "
-			    "the same foreign keys", buf_cstr(&names));
+		log_warning("what foreign keys with CASCADE or SET NULL do to their tables is not in MariaDB's log, so "
+			    "it is not captured: %s; the target needs "
+			    "the same foreign keys",
+			buf_cstr(&names));
 	buf_release(&names);
 	return 0;
 }

@@ -3,11 +3,13 @@
  *
  *   IDLE ── it is time ──► SIZES (SHOW BINARY LOGS) ──► EXECUTED (the set of what the server has) ──► IDLE
  *
- * These two questions, asked every few seconds, tell how far behind we are; they are sent without waiting for the answer, which is read when the
- * descriptor shows it. The catalogue's questions wait (at most SESSION_QUERY_S), because a row cannot be decoded before they are answered.
+ * These two questions, asked every few seconds, tell how far behind we are; they are sent without waiting for the
+ * answer, which is read when the descriptor shows it. The catalogue's questions wait (at most SESSION_QUERY_S),
+ * because a row cannot be decoded before they are answered.
  *
- * The connection also holds the lock by which two agents of one name know each other: the server's GET_LOCK() with the server id in its name. It is
- * gone when the connection is, so a connection that had to be made anew must get it again.
+ * The connection also holds the lock by which two agents of one name know each other: the server's GET_LOCK() with the
+ * server id in its name. It is gone when the connection is, so a connection that had to be made anew must get it
+ * again.
  */
 #include "capture/source_mysql.h"
 
@@ -43,16 +45,18 @@ static int take_lock(struct control *control, struct error *err)
 	char sql[128];
 	int rc = 0;
 
-	(void)snprintf(sql, sizeof sql, "SELECT GET_LOCK('tailrace.%" PRIu32 "', " LOCK_WAIT_S "), IS_USED_LOCK('tailrace.%" PRIu32 "')", end->server_id,
-		end->server_id);
+	(void)snprintf(sql, sizeof sql,
+		"SELECT GET_LOCK('tailrace.%" PRIu32 "', " LOCK_WAIT_S "), IS_USED_LOCK('tailrace.%" PRIu32 "')",
+		end->server_id, end->server_id);
 	if (connection_query(end, control->conn, sql, "taking the reader's lock", &result, err) < 0)
 		return -1;
 	row = mysql_fetch_row(result);
 	if (row == NULL || row[0] == NULL || strcmp(row[0], "1") != 0) {
-		error_set(err, ERROR_RETRY, "the log is read under server id %" PRIu32 " by connection %s already", end->server_id,
-			row != NULL && row[1] != NULL ? row[1] : "?");
+		error_set(err, ERROR_RETRY, "the log is read under server id %" PRIu32 " by connection %s already",
+			end->server_id, row != NULL && row[1] != NULL ? row[1] : "?");
 		control->lock_lost = true;
-		rc = error_hint(err, "another agent of this name reads it; this one stands by and takes over when it goes");
+		rc = error_hint(
+			err, "another agent of this name reads it; this one stands by and takes over when it goes");
 	}
 	mysql_free_result(result);
 	return rc;
@@ -98,11 +102,13 @@ static int finish(struct control *control, struct error *err)
 	return 0;
 }
 
-int control_query(struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
+int control_query(
+	struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
 {
 	bool was_there = control->conn != NULL;
 
-	if (was_there && finish(control, err) == 0 && connection_query(control->end, control->conn, sql, doing, ret_result, err) == 0)
+	if (was_there && finish(control, err) == 0 &&
+		connection_query(control->end, control->conn, sql, doing, ret_result, err) == 0)
 		return 0;
 	if (was_there && err->class != ERROR_RETRY)
 		return -1;
@@ -185,8 +191,9 @@ static int step(struct control *control, int64_t now_us, struct error *err)
 	if (read_answer(control, err) < 0)
 		return -1;
 	if (asked == CONTROL_SIZES && control->end->by_gtid)
-		return ask(control, control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed", CONTROL_EXECUTED,
-			now_us, err);
+		return ask(control,
+			control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed",
+			CONTROL_EXECUTED, now_us, err);
 	return 0;
 }
 

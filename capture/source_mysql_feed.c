@@ -1,15 +1,18 @@
 /*
  * source_mysql_feed.c: a stream with its decoder, and the look ahead to the end of a group.
  *
- * MariaDB's log holds rows that never happened: when a transaction made or dropped a temporary table, its rows are logged though it is rolled back, with
- * a QUERY `ROLLBACK` at the end; and what `ROLLBACK TO` a savepoint undid stands between the QUERYs `SAVEPOINT` and `ROLLBACK TO`. (MySQL
- * leaves both out.) A replica does the rows and rolls back; events in Kafka cannot be taken back. So before a group's rows are given out the packets that
- * wait in the queue are looked through, up to the group's end: only the few events that can end or undo are decoded there, by a decoder of its own.
+ * MariaDB's log holds rows that never happened: when a transaction made or dropped a temporary table, its rows are
+ * logged though it is rolled back, with a QUERY `ROLLBACK` at the end; and what `ROLLBACK TO` a savepoint undid stands
+ * between the QUERYs `SAVEPOINT` and `ROLLBACK TO`. (MySQL leaves both out.) A replica does the rows and rolls back;
+ * events in Kafka cannot be taken back. So before a group's rows are given out the packets that wait in the queue are
+ * looked through, up to the group's end: only the few events that can end or undo are decoded there, by a decoder of
+ * its own.
  *
  *   GTID ─► [packets of the group ...] ─► XID | XA PREPARE | QUERY COMMIT | QUERY ROLLBACK
  *           SAVEPOINT a ...rows... ROLLBACK TO a      => what lies between is undone, an interval of the queue's places
  *
- * A group that is larger than the queue (4 MiB) is not known to its end: its rows flow, and if some of them turn out to be undone that is a named stop.
+ * A group that is larger than the queue (4 MiB) is not known to its end: its rows flow, and if some of them turn out
+ * to be undone that is a named stop.
  */
 #include "capture/source_mysql.h"
 
@@ -24,7 +27,15 @@
 #define UNDONE_MAX 256
 
 /* Type codes of the events that are looked at; the type is the fifth byte of each event. */
-enum { EVENT_QUERY = 2, EVENT_FORMAT = 15, EVENT_XID = 16, EVENT_HEARTBEAT = 27, EVENT_XA_PREPARE = 38, EVENT_MARIADB_GTID = 162, EVENT_QUERY_COMPRESSED = 165 };
+enum {
+	EVENT_QUERY = 2,
+	EVENT_FORMAT = 15,
+	EVENT_XID = 16,
+	EVENT_HEARTBEAT = 27,
+	EVENT_XA_PREPARE = 38,
+	EVENT_MARIADB_GTID = 162,
+	EVENT_QUERY_COMPRESSED = 165
+};
 
 struct interval {
 	uint64_t from, to; /* places of the queue, [from, to) */
@@ -43,7 +54,8 @@ struct ahead {
 	size_t undone_count;
 };
 
-int feed_open(const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err)
+int feed_open(
+	const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err)
 {
 	struct feed *feed = calloc(1, sizeof *feed);
 
@@ -176,7 +188,8 @@ static bool undo(struct ahead *ahead, const char *name, size_t len, uint64_t at)
 	size_t i = ahead->savepoint_count;
 	uint64_t from;
 
-	while (i > 0 && (strlen(ahead->savepoints[i - 1].name) != len || memcmp(ahead->savepoints[i - 1].name, name, len) != 0))
+	while (i > 0 &&
+		(strlen(ahead->savepoints[i - 1].name) != len || memcmp(ahead->savepoints[i - 1].name, name, len) != 0))
 		i--;
 	if (i == 0)
 		return false;
@@ -195,7 +208,8 @@ static void see_query(struct ahead *ahead, const struct binlog_query *query, uin
 	const char *name;
 	size_t len;
 
-	if (is_word(query, "COMMIT") || behind(query, "XA COMMIT ", &len) != NULL || behind(query, "XA ROLLBACK ", &len) != NULL) {
+	if (is_word(query, "COMMIT") || behind(query, "XA COMMIT ", &len) != NULL ||
+		behind(query, "XA ROLLBACK ", &len) != NULL) {
 		ahead->state = AHEAD_WHOLE;
 	} else if (is_word(query, "ROLLBACK")) {
 		ahead->rolled_back = true;

@@ -1,17 +1,20 @@
 /*
- * source_mysql_groups.c: groups of the log get their numbers here, and stay in a ring until the pipeline has them in Kafka.
+ * source_mysql_groups.c: groups of the log get their numbers here, and stay in a ring until the pipeline has them in
+ * Kafka.
  *
  *   standing          everything below standing.next: the set of GTIDs (or file and offset) that the resume text names
  *   ring              what was read since: groups in order, and between them where a file began and what became of XA branches
  *   next              number of the group that is read now
  *
- * groups_fold(upto) takes entries from the ring into the standing; so the standing is always the state exactly before one number, though it is read far
- * ahead of Kafka. A note (file, XA branch) stands before the group it came with and is folded together with it.
+ * groups_fold(upto) takes entries from the ring into the standing; so the standing is always the state exactly before
+ * one number, though it is read far ahead of Kafka. A note (file, XA branch) stands before the group it came with and
+ * is folded together with it.
  *
- * An entry is small, because a second of small transactions may be 100,000 of them: the source part of the GTID is kept once, in `origins`.
+ * An entry is small, because a second of small transactions may be 100,000 of them: the source part of the GTID is
+ * kept once, in `origins`.
  *
- * XA branches: one list. A branch is open for the reader until it is `decided`, and stands in the resume text from where its prepare is
- * folded (`durable`) until its decision is.
+ * XA branches: one list. A branch is open for the reader until it is `decided`, and stands in the resume text from
+ * where its prepare is folded (`durable`) until its decision is.
  */
 #include "capture/source_mysql.h"
 
@@ -146,7 +149,8 @@ static int grow(struct gtid **list, size_t *room, size_t count, struct error *er
 	if (count < *room)
 		return 0;
 	if (wanted > ORIGINS_MAX)
-		return error_set(err, ERROR_DATA, "the log has transactions of more than %d servers, domains and tags", ORIGINS_MAX);
+		return error_set(err, ERROR_DATA, "the log has transactions of more than %d servers, domains and tags",
+			ORIGINS_MAX);
 	grown = realloc(*list, wanted * sizeof *grown);
 	if (grown == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for the servers of the log");
@@ -218,7 +222,8 @@ int groups_file(struct groups *groups, const char *file, struct error *err)
 	if (strcmp(groups->file, file) == 0)
 		return 0;
 	if (strlen(file) >= sizeof groups->file)
-		return error_set(err, ERROR_DATA, "the name of the log file is longer than %zu bytes", sizeof groups->file - 1);
+		return error_set(
+			err, ERROR_DATA, "the name of the log file is longer than %zu bytes", sizeof groups->file - 1);
 	copy = strdup(file);
 	entry = copy != NULL ? push(groups, ENTRY_FILE, err) : NULL;
 	if (entry == NULL) {
@@ -235,8 +240,9 @@ int groups_add(struct groups *groups, const struct group *group, struct error *e
 	uint32_t origin = 0;
 	struct entry *entry;
 
-	if (groups->end->by_gtid && (find_origin(groups, &group->gtid, &origin, err) < 0 ||
-		(groups->end->mariadb && note_domain(groups, &group->gtid, err) < 0)))
+	if (groups->end->by_gtid &&
+		(find_origin(groups, &group->gtid, &origin, err) < 0 ||
+			(groups->end->mariadb && note_domain(groups, &group->gtid, err) < 0)))
 		return -1;
 	entry = push(groups, ENTRY_GROUP, err);
 	if (entry == NULL)
@@ -258,8 +264,11 @@ static struct prepared *new_prepared(struct groups *groups, const char *xid, con
 	struct prepared *prepared;
 
 	if (groups->prepared_count == GROUPS_PREPARED_MAX) {
-		error_set(err, ERROR_DATA, "more than %d XA branches are prepared and not decided", GROUPS_PREPARED_MAX);
-		(void)error_hint(err, "XA RECOVER at the source lists them: commit or roll back those that nobody will come back for");
+		error_set(
+			err, ERROR_DATA, "more than %d XA branches are prepared and not decided", GROUPS_PREPARED_MAX);
+		(void)error_hint(err,
+			"XA RECOVER at the source lists them: commit or roll back those that nobody will come back "
+			"for");
 		return NULL;
 	}
 	prepared = calloc(1, sizeof *prepared);
@@ -279,7 +288,8 @@ static struct prepared *new_prepared(struct groups *groups, const char *xid, con
 	return prepared;
 }
 
-int groups_prepare(struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err)
+int groups_prepare(
+	struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err)
 {
 	struct prepared *prepared = new_prepared(groups, xid, file, err);
 	struct entry *entry;
@@ -368,7 +378,9 @@ static struct gtid gtid_of(const struct groups *groups, const struct entry *entr
 static int fold_group(struct groups *groups, const struct entry *entry, struct error *err)
 {
 	struct standing *standing = &groups->standing;
-	struct last_group last = { .known = true, .gtid = gtid_of(groups, entry), .start = entry->start, .us = entry->us };
+	struct last_group last = {
+		.known = true, .gtid = gtid_of(groups, entry), .start = entry->start, .us = entry->us
+	};
 
 	if (standing->set != NULL) {
 		if (groups->end->mariadb)
@@ -419,7 +431,8 @@ int groups_fold(struct groups *groups, uint64_t upto, struct error *err)
 		groups->count--;
 	}
 	if (groups->standing.next < upto)
-		return error_set(err, ERROR_BUG, "transaction %" PRIu64 " is to be confirmed, but only %" PRIu64 " were read", upto,
+		return error_set(err, ERROR_BUG,
+			"transaction %" PRIu64 " is to be confirmed, but only %" PRIu64 " were read", upto,
 			groups->standing.next);
 	return 0;
 }

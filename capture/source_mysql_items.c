@@ -3,15 +3,17 @@
  *
  *   NONE ── GTID ──► BEGUN ── any other event ──► OPEN ── XID | QUERY COMMIT, ROLLBACK | XA PREPARE | a statement that stands alone ──► NONE
  *
- * BEGIN is given when the second event was read, which may name the connection; rows are given as they are read. Of tables that nobody wants not even the
- * table map is decoded.
+ * BEGIN is given when the second event was read, which may name the connection; rows are given as they are read. Of
+ * tables that nobody wants not even the table map is decoded.
  *
- * XA. A branch is logged when it is prepared, and decided later by a group of its own; rows of a branch that is rolled back must never be seen. So a
- * prepared group counts as one without rows, its place is remembered (source_mysql_groups.c), and the group with the XA COMMIT gets its rows by reading
- * that place once more, over a second stream. MySQL logs a branch committed in one phase in the same words and says so only at its end: its
- * rows are read again in the same way.
+ * XA. A branch is logged when it is prepared, and decided later by a group of its own; rows of a branch that is rolled
+ * back must never be seen. So a prepared group counts as one without rows, its place is remembered
+ * (source_mysql_groups.c), and the group with the XA COMMIT gets its rows by reading that place once more, over a
+ * second stream. MySQL logs a branch committed in one phase in the same words and says so only at its end: its rows
+ * are read again in the same way.
  *
- * The first group of a stream that goes on is the last one that we had, as a proof (source_mysql_setup.c): it has no number and gives nothing.
+ * The first group of a stream that goes on is the last one that we had, as a proof (source_mysql_setup.c): it has no
+ * number and gives nothing.
  */
 #include "capture/source_mysql.h"
 
@@ -53,7 +55,8 @@ static void name_transaction(struct source *src, const struct binlog_item *item)
 		(void)gtid_format(&src->group.gtid, txn->gtid, sizeof txn->gtid);
 		(void)snprintf(txn->id, sizeof txn->id, "%s:%" PRIu64, txn->gtid, number);
 	} else {
-		(void)snprintf(txn->id, sizeof txn->id, "%.100s/%" PRIu64 ":%" PRIu64, file_of(src), item->start, number);
+		(void)snprintf(
+			txn->id, sizeof txn->id, "%.100s/%" PRIu64 ":%" PRIu64, file_of(src), item->start, number);
 	}
 	txn->commit = number;
 	txn->commit_us = src->group.us;
@@ -71,8 +74,10 @@ static int wrong_proof(const struct source *src, const char *what, struct error 
 	else
 		(void)snprintf(ours, sizeof ours, "at %.60s:%" PRIu64, standing->file, standing->last.start);
 	error_set(err, ERROR_GAP, "the last transaction that Kafka has, %s, %s", ours, what);
-	return error_hint(err, "the server was reset, restored or is a foreign one that tells another history: lead the agent to the right one, or start anew "
-			       "with another topic_prefix");
+	return error_hint(err,
+		"the server was reset, restored or is a foreign one that tells another history: lead the agent to the "
+		"right one, or start anew "
+		"with another topic_prefix");
 }
 
 /*
@@ -105,11 +110,14 @@ static int check_proof(struct source *src, struct error *err)
 /* The group of an XA branch, at the beginning of the second stream. */
 static int begin_branch(struct source *src, const struct binlog_item *item, struct error *err)
 {
-	bool same = src->end.by_gtid ? gtid_equal(&item->gtid.gtid, &src->branch_gtid) : item->start == src->group.start || src->branch_gtid.sequence == 0;
+	bool same = src->end.by_gtid ? gtid_equal(&item->gtid.gtid, &src->branch_gtid)
+				     : item->start == src->group.start || src->branch_gtid.sequence == 0;
 
 	if (!same) {
-		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": the prepared XA branch does not come again", file_of(src), item->start);
-		return error_hint(err, "the log that holds it was purged or made anew: start anew with another topic_prefix");
+		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": the prepared XA branch does not come again", file_of(src),
+			item->start);
+		return error_hint(
+			err, "the log that holds it was purged or made anew: start anew with another topic_prefix");
 	}
 	src->look_due = src->end.mariadb;
 	if (src->look_due)
@@ -128,7 +136,9 @@ static int begin_group(struct source *src, const struct binlog_item *item, struc
 	if (src->end.by_gtid && item->gtid.anonymous) {
 		(void)unexpected(src, item, "a transaction without GTID", err);
 		err->class = ERROR_GAP;
-		return error_hint(err, "gtid_mode of the source was not ON here: leave it ON, and start anew with another topic_prefix");
+		return error_hint(err,
+			"gtid_mode of the source was not ON here: leave it ON, and start anew with another "
+			"topic_prefix");
 	}
 	src->group = (struct group){ .gtid = item->gtid.gtid, .start = item->start };
 	src->group.us = item->gtid.original_us != 0 ? item->gtid.original_us : item->gtid.commit_us;
@@ -216,8 +226,11 @@ int items_take_branch(struct source *src, const struct binlog_item *item, const 
 	if (src->group_rows == ROWS_KNOWN)
 		return items_end_group(src, item, err);
 	if (prepared == NULL) {
-		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": XA branch %s is committed, but its prepare was not read", file_of(src), item->start, xid);
-		return error_hint(err, "it was prepared before the agent first started, so its changes cannot be had from here: start anew with another topic_prefix");
+		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": XA branch %s is committed, but its prepare was not read",
+			file_of(src), item->start, xid);
+		return error_hint(err,
+			"it was prepared before the agent first started, so its changes cannot be had from here: start "
+			"anew with another topic_prefix");
 	}
 	if (groups_decide(src->groups, prepared, err) < 0)
 		return -1;
@@ -226,7 +239,9 @@ int items_take_branch(struct source *src, const struct binlog_item *item, const 
 
 static int take_prepare(struct source *src, const struct binlog_item *item, struct error *err)
 {
-	struct prepared itself = { .xid = (char *)(uintptr_t)item->xa.id, .gtid = src->group.gtid, .offset = src->group.start };
+	struct prepared itself = {
+		.xid = (char *)(uintptr_t)item->xa.id, .gtid = src->group.gtid, .offset = src->group.start
+	};
 
 	if (src->branch != NULL)
 		return end_branch(src, item, err);
@@ -309,8 +324,8 @@ static int take_rows(struct source *src, const struct binlog_item *item, struct 
 
 static int take_incident(const struct source *src, const struct binlog_item *item, struct error *err)
 {
-	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": the server says that its log is not complete here: %.*s", file_of(src), item->start,
-		(int)(item->text.len < 200 ? item->text.len : 200), item->text.text);
+	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": the server says that its log is not complete here: %.*s",
+		file_of(src), item->start, (int)(item->text.len < 200 ? item->text.len : 200), item->text.text);
 	return error_hint(err, "changes are missing from the log: start anew with another topic_prefix");
 }
 
@@ -428,7 +443,9 @@ static int give_row(struct source *src, struct source_item *item, struct error *
 static void give_truncate(struct source *src, struct source_item *item)
 {
 	item->kind = SOURCE_CHANGE;
-	item->chg = (struct change){ .op = CHANGE_TRUNCATE, .table = src->truncate_due, .lsn = src->truncate_start, .file = file_of(src) };
+	item->chg = (struct change){
+		.op = CHANGE_TRUNCATE, .table = src->truncate_due, .lsn = src->truncate_start, .file = file_of(src)
+	};
 	src->truncate_due = NULL;
 	src->given++;
 }

@@ -1,8 +1,9 @@
 /*
- * source_mysql_map.c: a table map made from the catalogue's description, for a TRUNCATE of a table that was not met in the log yet.
+ * source_mysql_map.c: a table map made from the catalogue's description, for a TRUNCATE of a table that was not met in
+ * the log yet.
  *
- * The event needs the table's shape, and the one way to a shape is the decoder's (binlog_tables_map()), which reads a map. So one is written as a server
- * with MINIMAL metadata would:
+ * The event needs the table's shape, and the one way to a shape is the decoder's (binlog_tables_map()), which reads a
+ * map. So one is written as a server with MINIMAL metadata would:
  *
  *   u48 table id, u16 flags, length and database and NUL, length and name and NUL, packed count of columns, a type byte for each,
  *   packed length and bytes of the types' metadata, bitmap of nullable columns
@@ -16,13 +17,24 @@
 
 #define NO_TABLE_ID 0xff /* in each of its six bytes: no server gives that one to a table with rows */
 
-enum form { FORM_PLAIN, FORM_SIZE, FORM_DECIMAL, FORM_FRACTION, FORM_BIT, FORM_BYTES, FORM_CHAR, FORM_LABELS, FORM_BLOB };
+enum form {
+	FORM_PLAIN,
+	FORM_SIZE,
+	FORM_DECIMAL,
+	FORM_FRACTION,
+	FORM_BIT,
+	FORM_BYTES,
+	FORM_CHAR,
+	FORM_LABELS,
+	FORM_BLOB
+};
 
 struct type {
 	const char *data_type;
 	unsigned char type;
 	enum form form;
-	unsigned number; /* FORM_SIZE, FORM_BLOB: the metadata byte; FORM_CHAR: length, 0: as the column says; FORM_LABELS: the real type */
+	/* FORM_SIZE, FORM_BLOB: the metadata byte; FORM_CHAR: length, 0: as the column says; FORM_LABELS: the real type */
+	unsigned number;
 };
 
 static const struct type types[] = {
@@ -191,8 +203,8 @@ static void put_name(struct buf *out, const char *name)
 	buf_append(out, name, strlen(name) + 1);
 }
 
-int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count, bool mariadb, struct buf *out,
-	struct error *err)
+int map_make(const char *schema, const char *name, const struct binlog_catalogue_column *columns, size_t count,
+	bool mariadb, struct buf *out, struct error *err)
 {
 	struct buf codes, metadata;
 	int rc = 0;
@@ -204,8 +216,8 @@ int map_make(const char *schema, const char *name, const struct binlog_catalogue
 		struct type type;
 
 		if (known == NULL) {
-			rc = error_set(err, ERROR_DATA, "%s.%s: type %s of column \"%s\" is not known", schema, name, columns[i].column_type,
-				columns[i].name);
+			rc = error_set(err, ERROR_DATA, "%s.%s: type %s of column \"%s\" is not known", schema, name,
+				columns[i].column_type, columns[i].name);
 			break;
 		}
 		type = logged_type(known, &columns[i], mariadb);

@@ -1,18 +1,19 @@
 /*
  * source_mysql_queue.c: packets from the stream's thread to the pipeline's, in a ring of bytes.
  *
- * A record is a head of 16 bytes and the packet, rounded up to 16. Places are counted from the queue's beginning and never wrap (place % size is
- * where it stands), so that they are names for packets too. A record is never broken over the ring's end: a filler takes the rest.
+ * A record is a head of 16 bytes and the packet, rounded up to 16. Places are counted from the queue's beginning and
+ * never wrap (place % size is where it stands), so that they are names for packets too. A record is never broken over
+ * the ring's end: a filler takes the rest.
  *
  *   taken ≤ next ≤ written, written - taken ≤ size
  *     [taken, next)    the packet that the reader has; given back by its next take
  *     [next, written)  packets that wait
  *
- * A packet larger than a quarter of the ring is not copied: the writer waits until the ring is empty, lends it, and waits until it is given back. (A row
- * of 20 MB is in memory once then, in the client library's own buffer.)
+ * A packet larger than a quarter of the ring is not copied: the writer waits until the ring is empty, lends it, and
+ * waits until it is given back. (A row of 20 MB is in memory once then, in the client library's own buffer.)
  *
- * The descriptor is signalled when the reader had found nothing and something came; also when the writer finds no room, because a reader that looks
- * ahead has to know that no more will come.
+ * The descriptor is signalled when the reader had found nothing and something came; also when the writer finds no
+ * room, because a reader that looks ahead has to know that no more will come.
  */
 #include "capture/source_mysql.h"
 
@@ -207,7 +208,8 @@ static bool read_record(const struct queue *queue, uint64_t *place, struct packe
 	if (*place >= queue->written)
 		return false;
 	record = record_at(queue, *place);
-	*ret_packet = (struct packet){ (const unsigned char *)(record + 1), record->len, record->acknowledge != 0, *place };
+	*ret_packet =
+		(struct packet){ (const unsigned char *)(record + 1), record->len, record->acknowledge != 0, *place };
 	*place += record_size(record->len);
 	return true;
 }
@@ -254,7 +256,8 @@ int queue_take(struct queue *queue, struct packet *ret_packet, unsigned *ret_num
 	return rc;
 }
 
-int queue_peek(struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text)
+int queue_peek(
+	struct queue *queue, uint64_t *io_at, struct packet *ret_packet, unsigned *ret_number, const char **ret_text)
 {
 	int rc = 1;
 

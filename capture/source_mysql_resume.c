@@ -1,15 +1,19 @@
 /*
- * source_mysql_resume.c: the resume text, which stands in the position record beside the number of the next transaction.
+ * source_mysql_resume.c: the resume text, which stands in the position record beside the number of the next
+ * transaction.
  *
- * Lines of words, each line ends with a newline; a line that is not known is an error, so a later version that adds one counts up the first line.
+ * Lines of words, each line ends with a newline; a line that is not known is an error, so a later version that adds
+ * one counts up the first line.
  *
  *   tailrace-binlog 1
  *   server 2d3f...-...             server_uuid (MySQL) or server_id (MariaDB) of the server that was read
- *   set 0-1-77,5-1-11              what is behind us, in the server's own form without blanks; "-" for the empty set; absent without GTIDs
- *   file bin.000003                where the next group began to be looked for, at that server
+ *   set 0-1-77,5-1-11              what is behind us, in the server's own form without blanks; "-" for the empty set;
+ *                                  absent without GTIDs
+ *   file bin.000003                where at that server what is behind us ends
  *   offset 1234
  *   last 1100 1764000000000000 0-1-77 0-1-76
- *                                  the group before: offset of its beginning, its time stamp (us), its GTID, the one before it in its domain; "-" if none
+ *                                  the group before: offset of its beginning, its time stamp (us), its GTID, the one
+ *                                  before it in its domain; "-" for what there is not
  *   xa 900 bin.000002 0-1-70 0-1-69 X'7831',X'',1
  *                                  each branch that is prepared: offset, file, GTID and the one before it, name
  */
@@ -66,7 +70,8 @@ static void print(struct groups *groups, struct buf *out)
 		put_gtid(out, last->has_before, &last->before);
 		buf_append_byte(out, '\n');
 	}
-	for (const struct prepared *xa = groups_durable_prepared(groups, NULL); xa != NULL; xa = groups_durable_prepared(groups, xa)) {
+	for (const struct prepared *xa = groups_durable_prepared(groups, NULL); xa != NULL;
+		xa = groups_durable_prepared(groups, xa)) {
 		buf_printf(out, "xa %" PRIu64 " %s", xa->offset, xa->file);
 		put_gtid(out, by_gtid, &xa->gtid);
 		put_gtid(out, xa->has_before, &xa->before);
@@ -93,7 +98,8 @@ int resume_print(struct groups *groups, struct buf *out, struct error *err)
 static int damaged(const char *line, struct error *err)
 {
 	error_set(err, ERROR_GAP, "the resume text of the position record is not understood: \"%.200s\"", line);
-	return error_hint(err, "it was written by a later version, or by another program: start anew with another topic_prefix");
+	return error_hint(
+		err, "it was written by a later version, or by another program: start anew with another topic_prefix");
 }
 
 static bool read_number(const char *word, int64_t *ret)
@@ -130,7 +136,8 @@ static bool read_last(const struct endpoint *end, char *words[WORDS_MAX], struct
 	int64_t start, us;
 	bool by_gtid;
 
-	if (!read_number(words[1], &start) || !read_number(words[2], &us) || !read_gtid(end, words[3], &by_gtid, &ret->gtid) ||
+	if (!read_number(words[1], &start) || !read_number(words[2], &us) ||
+		!read_gtid(end, words[3], &by_gtid, &ret->gtid) ||
 		!read_gtid(end, words[4], &ret->has_before, &ret->before) || by_gtid != end->by_gtid)
 		return false;
 	ret->known = true;
@@ -146,7 +153,8 @@ static int read_prepared(struct groups *groups, const struct endpoint *end, char
 	int64_t offset;
 	bool by_gtid;
 
-	if (!read_number(words[1], &offset) || !read_gtid(end, words[3], &by_gtid, &xa.gtid) || !read_gtid(end, words[4], &xa.has_before, &xa.before))
+	if (!read_number(words[1], &offset) || !read_gtid(end, words[3], &by_gtid, &xa.gtid) ||
+		!read_gtid(end, words[4], &xa.has_before, &xa.before))
 		return 1;
 	xa.offset = (uint64_t)offset;
 	return groups_restore_prepared(groups, &xa, err);

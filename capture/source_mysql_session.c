@@ -9,11 +9,13 @@
  *   verify-full  TLS, and the name must be the host's: the only one that somebody in between who answers as he likes cannot get around
  * A Unix socket needs none of it.
  *
- * The library goes on without TLS where the server has none, whatever it was asked for (unless the name is verified); so that is looked at afterwards.
+ * The library goes on without TLS where the server has none, whatever it was asked for (unless the name is verified);
+ * so that is looked at afterwards.
  *
- * Without TLS, caching_sha2_password and sha256_password are refused over TCP: when the server's cache is cold they send the password under a key that
- * anybody in between can put in the place of the server's. Which method it will be is known to the library only, so the first try allows just those
- * that show nothing; if the server wants another one and offers TLS, the second try, with TLS, allows all.
+ * Without TLS, caching_sha2_password and sha256_password are refused over TCP: when the server's cache is cold they
+ * send the password under a key that anybody in between can put in the place of the server's. Which method it will be
+ * is known to the library only, so the first try allows just those that show nothing; if the server wants another one
+ * and offers TLS, the second try, with TLS, allows all.
  */
 #include "capture/source_mysql.h"
 
@@ -62,8 +64,9 @@ struct meaning {
 	const char *hint;
 };
 
-#define HINT_GRANTS_DUMP "GRANT REPLICATION SLAVE, and REPLICATION CLIENT (MariaDB: BINLOG MONITOR), ON *.* to database.user"
-#define HINT_PURGED                                                                                            \
+#define HINT_GRANTS_DUMP \
+	"GRANT REPLICATION SLAVE, and REPLICATION CLIENT (MariaDB: BINLOG MONITOR), ON *.* to database.user"
+#define HINT_PURGED                                                                                             \
 	"the server removed log that was not read yet; keep it longer (binlog_expire_logs_seconds), and start " \
 	"anew with another topic_prefix"
 #define HINT_OTHER_HISTORY                                                                              \
@@ -86,9 +89,11 @@ static const struct meaning meanings[] = {
 	{ 1142, NULL, ERROR_CONFIG, "GRANT SELECT on the captured databases to database.user" },
 	{ 1227, NULL, ERROR_CONFIG, HINT_GRANTS_DUMP },
 	{ CR_PLUGIN_NOT_ALLOWED, NULL, ERROR_CONFIG,
-	  "without TLS this method would show the password to whoever answers: set database.sslmode to require or better, or use the Unix socket" },
+		"without TLS this method would show the password to whoever answers: set database.sslmode to require "
+		"or better, or use the Unix socket" },
 	{ CR_SSL_CONNECTION_ERROR, NULL, ERROR_CONFIG, HINT_TLS },
-	{ CR_AUTH_PLUGIN_CANNOT_LOAD, NULL, ERROR_CONFIG, "the client library lacks this method: give the account another one" },
+	{ CR_AUTH_PLUGIN_CANNOT_LOAD, NULL, ERROR_CONFIG,
+		"the client library lacks this method: give the account another one" },
 	{ 1236, "purged", ERROR_GAP, HINT_PURGED },
 	{ 1236, "first log file", ERROR_GAP, HINT_PURGED },
 	{ 1236, "Could not find GTID state", ERROR_GAP, HINT_PURGED },
@@ -101,10 +106,14 @@ static const struct meaning meanings[] = {
 	{ 1236, "position >", ERROR_GAP, HINT_OTHER_HISTORY },
 	{ 1236, "same server", ERROR_RETRY, HINT_TWICE },
 	{ 1236, "max_allowed_packet", ERROR_CONFIG, "raise max_allowed_packet of the server" },
-	{ 1236, NULL, ERROR_GAP, "look at the server's error log; if the log cannot be read any more, start anew with another topic_prefix" },
+	{ 1236, NULL, ERROR_GAP,
+		"look at the server's error log; if the log cannot be read any more, start anew with another "
+		"topic_prefix" },
 	{ 4052, NULL, ERROR_RETRY, HINT_TWICE },
-	{ CR_CONNECTION_ERROR, NULL, ERROR_RETRY, "is the server running, and does database.hostname lead to its socket?" },
-	{ CR_CONN_HOST_ERROR, NULL, ERROR_RETRY, "is the server running, and do database.hostname and database.port lead to it?" },
+	{ CR_CONNECTION_ERROR, NULL, ERROR_RETRY,
+		"is the server running, and does database.hostname lead to its socket?" },
+	{ CR_CONN_HOST_ERROR, NULL, ERROR_RETRY,
+		"is the server running, and do database.hostname and database.port lead to it?" },
 	{ CR_UNKNOWN_HOST, NULL, ERROR_RETRY, "look at database.hostname" },
 };
 
@@ -113,17 +122,19 @@ static const char *host_of(const struct source_options *options)
 	return options->hostname != NULL && options->hostname[0] != '\0' ? options->hostname : "local socket";
 }
 
-int session_error_text(const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err)
+int session_error_text(
+	const struct endpoint *end, unsigned number, const char *text, const char *doing, struct error *err)
 {
 	const char *product = end->mariadb ? "MariaDB" : "MySQL";
 	const char *host = host_of(end->options);
 	const struct meaning *found = NULL;
 
 	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0] && found == NULL; i++)
-		if (meanings[i].number == number && (meanings[i].part == NULL || strstr(text, meanings[i].part) != NULL))
+		if (meanings[i].number == number &&
+			(meanings[i].part == NULL || strstr(text, meanings[i].part) != NULL))
 			found = &meanings[i];
-	error_set(err, found != NULL ? found->class : ERROR_RETRY, "%s at %s:%" PRId64 ": %s: %.*s (%u)", product, host, end->options->port,
-		doing, (int)strcspn(text, "\n"), text, number);
+	error_set(err, found != NULL ? found->class : ERROR_RETRY, "%s at %s:%" PRId64 ": %s: %.*s (%u)", product, host,
+		end->options->port, doing, (int)strcspn(text, "\n"), text, number);
 	return found != NULL ? error_hint(err, "%s", found->hint) : -1;
 }
 
@@ -165,7 +176,8 @@ static void set_tls(const struct source_options *options, MYSQL *conn, enum meth
 	my_bool tls = tls_use(options) != TLS_NONE, verify = tls && verifies_name(options);
 
 	if (tls)
-		(void)mysql_ssl_set(conn, is_set(options->sslkey) ? options->sslkey : NULL, is_set(options->sslcert) ? options->sslcert : NULL,
+		(void)mysql_ssl_set(conn, is_set(options->sslkey) ? options->sslkey : NULL,
+			is_set(options->sslcert) ? options->sslcert : NULL,
 			is_set(options->sslrootcert) ? options->sslrootcert : NULL, NULL, NULL);
 	if (methods == METHODS_SAFE)
 		(void)mysql_options(conn, MARIADB_OPT_RESTRICTED_AUTH, METHODS_WITHOUT_TLS);
@@ -196,7 +208,8 @@ static MYSQL *new_connection(const struct source_options *options, unsigned read
 }
 
 /* One try; NULL and err. *ret_again: another try with all methods is safe, because the server has TLS. */
-static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, enum methods methods, bool *ret_again, struct error *err)
+static MYSQL *connect_once(
+	const struct endpoint *end, unsigned read_timeout_s, enum methods methods, bool *ret_again, struct error *err)
 {
 	const struct source_options *options = end->options;
 	MYSQL *conn = new_connection(options, read_timeout_s, methods);
@@ -204,14 +217,15 @@ static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, 
 
 	*ret_again = false;
 	if (conn != NULL &&
-		mysql_real_connect(conn, socket ? "localhost" : options->hostname, is_set(options->user) ? options->user : NULL,
+		mysql_real_connect(conn, socket ? "localhost" : options->hostname,
+			is_set(options->user) ? options->user : NULL,
 			is_set(options->password) ? options->password : "", NULL, socket ? 0 : (unsigned)options->port,
 			socket && is_set(options->hostname) ? options->hostname : NULL, 0) != NULL)
 		return conn;
 	(void)connection_error(end, conn, "could not connect", err);
 	if (conn != NULL) {
-		*ret_again = methods == METHODS_SAFE && mysql_errno(conn) == CR_PLUGIN_NOT_ALLOWED && tls_use(options) != TLS_NONE &&
-			(conn->server_capabilities & CLIENT_SSL) != 0;
+		*ret_again = methods == METHODS_SAFE && mysql_errno(conn) == CR_PLUGIN_NOT_ALLOWED &&
+			tls_use(options) != TLS_NONE && (conn->server_capabilities & CLIENT_SSL) != 0;
 		mysql_close(conn);
 	}
 	return NULL;
@@ -220,9 +234,11 @@ static MYSQL *connect_once(const struct endpoint *end, unsigned read_timeout_s, 
 /* Without an authority of its own the library would verify nothing. */
 static int check_options(const struct source_options *options, struct error *err)
 {
-	if (tls_use(options) != TLS_MUST || strncmp(options->sslmode, "verify-", 7) != 0 || is_set(options->sslrootcert))
+	if (tls_use(options) != TLS_MUST || strncmp(options->sslmode, "verify-", 7) != 0 ||
+		is_set(options->sslrootcert))
 		return 0;
-	error_set(err, ERROR_CONFIG, "database.sslmode is \"%s\", but database.sslrootcert is not set", options->sslmode);
+	error_set(
+		err, ERROR_CONFIG, "database.sslmode is \"%s\", but database.sslrootcert is not set", options->sslmode);
 	return error_hint(err, "name the file of the certificate authority in database.sslrootcert");
 }
 
@@ -239,9 +255,11 @@ static int check_tls(const struct endpoint *end, MYSQL *conn, struct error *err)
 static int prepare_session(const struct endpoint *end, enum session_kind kind, MYSQL *conn, struct error *err)
 {
 	static const char control[] = "SET SESSION sql_mode = '', time_zone = '+00:00', wait_timeout = 120";
-	static const char dump[] = "SET SESSION net_write_timeout = " SERVER_PATIENCE ", net_read_timeout = " SERVER_PATIENCE;
+	static const char dump[] =
+		"SET SESSION net_write_timeout = " SERVER_PATIENCE ", net_read_timeout = " SERVER_PATIENCE;
 
-	return connection_query(end, conn, kind == SESSION_CONTROL ? control : dump, "preparing the session", NULL, err);
+	return connection_query(
+		end, conn, kind == SESSION_CONTROL ? control : dump, "preparing the session", NULL, err);
 }
 
 static void library_begin(void)
@@ -249,7 +267,8 @@ static void library_begin(void)
 	(void)mysql_library_init(0, NULL, NULL);
 }
 
-int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn, struct error *err)
+int connection_open(const struct endpoint *end, enum session_kind kind, unsigned read_timeout_s, MYSQL **ret_conn,
+	struct error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	bool safe = is_socket(end->options) || verifies_name(end->options), again;
@@ -273,7 +292,8 @@ int connection_open(const struct endpoint *end, enum session_kind kind, unsigned
 
 /* ---- statements ---- */
 
-int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
+int connection_query(const struct endpoint *end, MYSQL *conn, const char *sql, const char *doing,
+	MYSQL_RES **ret_result, struct error *err)
 {
 	MYSQL_RES *result;
 

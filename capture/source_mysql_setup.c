@@ -8,7 +8,8 @@
  *   2. it still has all that we do not have, else they were purged
  *   3. the stream begins one group early, and that group must come again with its GTID and its time stamp: equal GTIDs alone do not prove that a
  *      server whose log was made anew tells the same history. Only if just that one group is purged is the proof gone without.
- * Another server that passes 1 and 2 (a replica that was promoted) is as good as the old one: its files differ, its GTIDs do not.
+ * Another server that passes 1 and 2 (a replica that was promoted) is as good as the old one: its files differ, its
+ * GTIDs do not.
  */
 #include "capture/source_mysql.h"
 
@@ -58,13 +59,13 @@ static int check_kind(const struct control *control, const struct server *server
 	unsigned long version = mysql_get_server_version(control->conn);
 
 	if (is_mariadb != mariadb) {
-		error_set(err, ERROR_CONFIG, "the server is %s (%s), but database.type is \"%s\"", is_mariadb ? "MariaDB" : "MySQL", server->version,
-			mariadb ? "mariadb" : "mysql");
+		error_set(err, ERROR_CONFIG, "the server is %s (%s), but database.type is \"%s\"",
+			is_mariadb ? "MariaDB" : "MySQL", server->version, mariadb ? "mariadb" : "mysql");
 		return error_hint(err, "set database.type = \"%s\"", is_mariadb ? "mariadb" : "mysql");
 	}
 	if (version < (mariadb ? MARIADB_LEAST : MYSQL_LEAST))
-		return error_set(err, ERROR_CONFIG, "%s %s is too old: %s or later is needed", mariadb ? "MariaDB" : "MySQL", server->version,
-			mariadb ? "10.6" : "8.0");
+		return error_set(err, ERROR_CONFIG, "%s %s is too old: %s or later is needed",
+			mariadb ? "MariaDB" : "MySQL", server->version, mariadb ? "10.6" : "8.0");
 	return 0;
 }
 
@@ -76,7 +77,8 @@ static int check_log(const struct server *server, struct error *err)
 	}
 	/* MySQL has no such setting any more once there is only ROW */
 	if (server->binlog_format[0] != '\0' && strcasecmp(server->binlog_format, "ROW") != 0) {
-		error_set(err, ERROR_CONFIG, "binlog_format of the source is %s, it must be ROW", server->binlog_format);
+		error_set(
+			err, ERROR_CONFIG, "binlog_format of the source is %s, it must be ROW", server->binlog_format);
 		return error_hint(err, "SET GLOBAL binlog_format = ROW; sessions that are open keep their own");
 	}
 	return 0;
@@ -89,7 +91,8 @@ int setup_server(struct control *control, struct server *ret_server, struct erro
 	MYSQL_ROW row;
 
 	if (control_query(control,
-		    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_id', 'server_uuid', 'log_bin', 'gtid_mode', "
+		    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_id', 'server_uuid', 'log_bin', "
+		    "'gtid_mode', "
 		    "'binlog_row_metadata', 'binlog_format')",
 		    "asking for its settings", &result, err) < 0)
 		return -1;
@@ -133,7 +136,8 @@ static int parse_set(const struct endpoint *end, const char *text, struct gtid_s
 	return 0;
 }
 
-static int ask_set(struct control *control, const char *sql, const char *doing, struct gtid_set **ret_set, struct error *err)
+static int ask_set(
+	struct control *control, const char *sql, const char *doing, struct gtid_set **ret_set, struct error *err)
 {
 	char *text;
 	int rc;
@@ -147,7 +151,8 @@ static int ask_set(struct control *control, const char *sql, const char *doing, 
 
 int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err)
 {
-	return ask_set(control, control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed",
+	return ask_set(control,
+		control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed",
 		"asking which transactions it has", ret_set, err);
 }
 
@@ -173,8 +178,8 @@ static void leave_out(struct buf *text, uint32_t domain)
 }
 
 /* A copy of the set that lacks this one, so that it comes again. */
-static int set_before(const struct endpoint *end, const struct gtid_set *set, const struct gtid *gtid, bool has_before, const struct gtid *before,
-	struct gtid_set **ret_set, struct error *err)
+static int set_before(const struct endpoint *end, const struct gtid_set *set, const struct gtid *gtid, bool has_before,
+	const struct gtid *before, struct gtid_set **ret_set, struct error *err)
 {
 	struct gtid_set *copy = NULL;
 	struct buf text;
@@ -242,7 +247,8 @@ static int ask_set_at(struct control *control, const struct standing *standing, 
 	return rc;
 }
 
-int setup_begin(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity, struct error *err)
+int setup_begin(struct control *control, const struct server *server, struct groups *groups,
+	struct source_identity *identity, struct error *err)
 {
 	struct standing *standing = groups_standing(groups);
 	char *text = NULL;
@@ -262,13 +268,14 @@ int setup_begin(struct control *control, const struct server *server, struct gro
 		return -1;
 	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
 	standing->next = 1;
-	(void)snprintf(identity->log, sizeof identity->log, "%s:%s:%" PRId64, control->end->mariadb ? "mariadb" : "mysql", server->id,
-		clock_wall_us());
+	(void)snprintf(identity->log, sizeof identity->log, "%s:%s:%" PRId64,
+		control->end->mariadb ? "mariadb" : "mysql", server->id, clock_wall_us());
 	identity->slot_created = true;
 	identity->confirmed = 1;
 	identity->head = 1;
 	if (standing->set == NULL)
-		log_warning("gtid_mode of the source is OFF: its log is read by file and offset, and another server cannot take over");
+		log_warning("gtid_mode of the source is OFF: its log is read by file and offset, and another server "
+			    "cannot take over");
 	return 0;
 }
 
@@ -276,8 +283,11 @@ int setup_begin(struct control *control, const struct server *server, struct gro
 
 static int lacks(const struct gtid_set *ours, const struct gtid_set *theirs, struct error *err)
 {
-	error_set(err, ERROR_GAP, "the server lacks %" PRIu64 " transactions that Kafka has", gtid_set_difference(ours, theirs));
-	return error_hint(err, "it was reset, restored from an older state, promoted before it had them, or is a foreign one: " HINT_ANEW);
+	error_set(err, ERROR_GAP, "the server lacks %" PRIu64 " transactions that Kafka has",
+		gtid_set_difference(ours, theirs));
+	return error_hint(err,
+		"it was reset, restored from an older state, promoted before it had them, or is a foreign "
+		"one: " HINT_ANEW);
 }
 
 static int check_purged(struct control *control, const struct standing *standing, struct error *err)
@@ -285,7 +295,8 @@ static int check_purged(struct control *control, const struct standing *standing
 	struct gtid_set *purged;
 	int rc = 0;
 
-	if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged, err) < 0)
+	if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged, err) <
+		0)
 		return -1;
 	if (!gtid_set_is_subset(purged, standing->set)) {
 		error_set(err, ERROR_GAP, "the server has purged %" PRIu64 " transactions that were not read yet",
@@ -312,16 +323,16 @@ static int compare_sets(struct control *control, const struct standing *standing
 	return rc;
 }
 
-int setup_continue(struct control *control, const struct server *server, struct groups *groups, struct source_identity *identity,
-	struct error *err)
+int setup_continue(struct control *control, const struct server *server, struct groups *groups,
+	struct source_identity *identity, struct error *err)
 {
 	struct standing *standing = groups_standing(groups);
 	bool other = strcmp(standing->server, server->id) != 0;
 	uint64_t head = UINT64_MAX;
 
 	if (standing->set == NULL && other) {
-		error_set(err, ERROR_GAP, "Kafka has the log of server %s up to %s:%" PRIu64 ", but the server is %s", standing->server, standing->file,
-			standing->offset, server->id);
+		error_set(err, ERROR_GAP, "Kafka has the log of server %s up to %s:%" PRIu64 ", but the server is %s",
+			standing->server, standing->file, standing->offset, server->id);
 		return error_hint(err, "without GTIDs no other server can take over: " HINT_ANEW);
 	}
 	if (standing->set != NULL && !server->gtid) {
@@ -331,7 +342,8 @@ int setup_continue(struct control *control, const struct server *server, struct 
 	if (standing->set != NULL && compare_sets(control, standing, &head, err) < 0)
 		return -1;
 	if (other)
-		log_info("the log is read from server %s now, it was %s; they have the same history", server->id, standing->server);
+		log_info("the log is read from server %s now, it was %s; they have the same history", server->id,
+			standing->server);
 	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
 	identity->slot_created = false;
 	identity->confirmed = standing->next;
@@ -368,7 +380,8 @@ static int await_first(const struct endpoint *end, struct feed *feed, struct err
 	}
 }
 
-static int open_at(const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err)
+static int open_at(
+	const struct endpoint *end, const struct place *place, bool branch, struct feed **ret_feed, struct error *err)
 {
 	struct feed *feed;
 
@@ -383,7 +396,8 @@ static int open_at(const struct endpoint *end, const struct place *place, bool b
 }
 
 /* One group early. 1: done; 0: that group is not there any more. */
-static int open_early(struct control *control, const struct standing *standing, struct feed **ret_feed, struct error *err)
+static int open_early(
+	struct control *control, const struct standing *standing, struct feed **ret_feed, struct error *err)
 {
 	const struct endpoint *end = control->end;
 	const struct last_group *last = &standing->last;
@@ -398,7 +412,8 @@ static int open_early(struct control *control, const struct standing *standing, 
 		return open_at(end, &place, false, ret_feed, err) < 0 ? -1 : 1;
 	}
 	if (!end->mariadb) {
-		if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged, err) < 0)
+		if (ask_set(control, "SELECT @@global.gtid_purged", "asking which transactions it has removed", &purged,
+			    err) < 0)
 			return -1;
 		gone = gtid_set_contains(purged, &last->gtid);
 		gtid_set_free(purged);
@@ -415,7 +430,8 @@ static int open_early(struct control *control, const struct standing *standing, 
 	return rc < 0 ? -1 : 1;
 }
 
-int setup_stream(struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err)
+int setup_stream(
+	struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err)
 {
 	const struct standing *standing = groups_standing(groups);
 	struct place place = { .set = standing->set, .offset = standing->offset };
@@ -442,8 +458,10 @@ int setup_branch(struct control *control, const struct prepared *prepared, struc
 	int rc = -1;
 
 	(void)snprintf(place.file, sizeof place.file, "%s", prepared->file);
-	if (end->by_gtid && (setup_executed(control, &executed, err) < 0 ||
-		set_before(end, executed, &prepared->gtid, prepared->has_before, &prepared->before, &place.set, err) < 0))
+	if (end->by_gtid &&
+		(setup_executed(control, &executed, err) < 0 ||
+			set_before(end, executed, &prepared->gtid, prepared->has_before, &prepared->before, &place.set,
+				err) < 0))
 		goto out;
 	rc = open_at(end, &place, true, ret_feed, err);
 out:

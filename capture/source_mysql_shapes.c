@@ -1,13 +1,15 @@
 /*
  * source_mysql_shapes.c: what the catalogue said of tables, kept with the number from which on it was so.
  *
- * With binlog_row_metadata=MINIMAL the log does not name columns, so they are asked from the catalogue when a table is first met. A restart reads the
- * log of a while ago, when the catalogue may be of later: so each answer is kept, in a small SQLite file of the agent's own.
- * DDL voids an answer from its number on; the void is kept too, because after a restart nobody reads that DDL again.
+ * With binlog_row_metadata=MINIMAL the log does not name columns, so they are asked from the catalogue when a table is
+ * first met. A restart reads the log of a while ago, when the catalogue may be of later: so each answer is kept, in a
+ * small SQLite file of the agent's own. DDL voids an answer from its number on; the void is kept too, because after a
+ * restart nobody reads that DDL again.
  *
  *   shape(log, schema, name, number, text)   valid from that number on, until the next row of the table; text NULL: void
  *
- * Losing the file loses no data: the tables are asked again, and a description that does not fit the log's types is a named stop.
+ * Losing the file loses no data: the tables are asked again, and a description that does not fit the log's types is a
+ * named stop.
  */
 #include "capture/source_mysql.h"
 
@@ -44,7 +46,8 @@ static int prepare(struct shapes *shapes, const char *sql, sqlite3_stmt **ret, s
 static int make_tables(struct shapes *shapes, struct error *err)
 {
 	static const char sql[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-				  "CREATE TABLE IF NOT EXISTS shape (log TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, "
+				  "CREATE TABLE IF NOT EXISTS shape (log TEXT NOT NULL, schema TEXT NOT NULL, name "
+				  "TEXT NOT NULL, number INTEGER NOT NULL, "
 				  "text BLOB, PRIMARY KEY (log, schema, name, number)) WITHOUT ROWID";
 
 	(void)sqlite3_busy_timeout(shapes->db, BUSY_MS);
@@ -65,21 +68,25 @@ int shapes_open(const struct source_options *options, const char *log, struct sh
 		return error_set(err, ERROR_CONFIG, "the name of the state directory is too long");
 	}
 	if (sqlite3_open_v2(path, &shapes->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
-		error_set(err, ERROR_CONFIG, "%s cannot be opened: %s", path, shapes->db != NULL ? sqlite3_errmsg(shapes->db) : "out of memory");
+		error_set(err, ERROR_CONFIG, "%s cannot be opened: %s", path,
+			shapes->db != NULL ? sqlite3_errmsg(shapes->db) : "out of memory");
 		(void)error_hint(err, "make the state directory, and give it to the agent's user");
 		shapes_close(shapes);
 		return -1;
 	}
 	if (make_tables(shapes, err) < 0 ||
 		prepare(shapes,
-			"SELECT text FROM shape WHERE log = ?1 AND schema = ?2 AND name = ?3 AND number <= ?4 ORDER BY number DESC LIMIT 1",
+			"SELECT text FROM shape WHERE log = ?1 AND schema = ?2 AND name = ?3 AND number <= ?4 ORDER BY "
+			"number DESC LIMIT 1",
 			&shapes->get, err) < 0 ||
 		prepare(shapes, "INSERT OR REPLACE INTO shape VALUES (?1, ?2, ?3, ?4, ?5)", &shapes->put, err) < 0 ||
 		prepare(shapes,
-			"DELETE FROM shape WHERE log = ?1 AND schema = ?2 AND name = ?3 AND number < (SELECT number FROM shape "
+			"DELETE FROM shape WHERE log = ?1 AND schema = ?2 AND name = ?3 AND number < (SELECT number "
+			"FROM shape "
 			"WHERE log = ?1 AND schema = ?2 AND name = ?3 ORDER BY number DESC LIMIT 1 OFFSET ?4)",
 			&shapes->drop, err) < 0 ||
-		prepare(shapes, "SELECT DISTINCT name FROM shape WHERE log = ?1 AND schema = ?2", &shapes->names, err) < 0) {
+		prepare(shapes, "SELECT DISTINCT name FROM shape WHERE log = ?1 AND schema = ?2", &shapes->names, err) <
+			0) {
 		shapes_close(shapes);
 		return -1;
 	}
@@ -113,7 +120,8 @@ static void end(sqlite3_stmt *stmt)
 	(void)sqlite3_clear_bindings(stmt);
 }
 
-int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint64_t number, char **ret_text, size_t *ret_len, struct error *err)
+int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint64_t number, char **ret_text,
+	size_t *ret_len, struct error *err)
 {
 	int step, rc = 0;
 
@@ -141,7 +149,8 @@ int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint
 }
 
 /* text NULL: void */
-static int put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text, size_t len, struct error *err)
+static int put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text,
+	size_t len, struct error *err)
 {
 	int rc;
 
@@ -160,7 +169,8 @@ static int put(struct shapes *shapes, const char *schema, const char *name, uint
 	return rc;
 }
 
-int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text, size_t len, struct error *err)
+int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text,
+	size_t len, struct error *err)
 {
 	return put(shapes, schema, name, number, text, len, err);
 }

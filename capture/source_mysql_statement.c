@@ -33,9 +33,13 @@ static const char *file_of(const struct source *src)
 /* Known in advance, these rows would not have been given. */
 static int given_too_much(const struct source *src, const struct binlog_item *item, const char *what, struct error *err)
 {
-	error_set(err, ERROR_DATA, "%s:%" PRIu64 ": %s undoes rows of transaction %s that were given out already, as it is larger than %zu MiB", file_of(src),
-		item->start, what, src->txn.id, STREAM_QUEUE_SIZE >> 20);
-	return error_hint(err, "start anew with another topic_prefix; for the future, do not mix temporary tables into large transactions that are rolled back");
+	error_set(err, ERROR_DATA,
+		"%s:%" PRIu64
+		": %s undoes rows of transaction %s that were given out already, as it is larger than %zu MiB",
+		file_of(src), item->start, what, src->txn.id, STREAM_QUEUE_SIZE >> 20);
+	return error_hint(err,
+		"start anew with another topic_prefix; for the future, do not mix temporary tables into large "
+		"transactions that are rolled back");
 }
 
 static int take_rollback(struct source *src, const struct binlog_item *item, struct error *err)
@@ -73,7 +77,8 @@ static int forget_tables(struct source *src, const struct statement *statement, 
 }
 
 /* A table that was not met since the start: its shape is that of the catalogue. NULL and 0: nobody knows it any more. */
-static int shape_from_catalogue(struct source *src, const struct statement_table *named, const struct table **ret_table, struct error *err)
+static int shape_from_catalogue(
+	struct source *src, const struct statement_table *named, const struct table **ret_table, struct error *err)
 {
 	const struct binlog_catalogue_column *columns;
 	bool warned = src->catalogue.warned;
@@ -85,8 +90,9 @@ static int shape_from_catalogue(struct source *src, const struct statement_table
 	if (catalogue_describe(&src->control, named->schema, named->name, &src->arena, &columns, &count, err) < 0)
 		goto out;
 	if (count == 0) {
-		log_warning("%s.%s was truncated at transaction %s, but it was dropped or renamed later and its shape is not known: left out", named->schema,
-			named->name, src->txn.id);
+		log_warning("%s.%s was truncated at transaction %s, but it was dropped or renamed later and its shape "
+			    "is not known: left out",
+			named->schema, named->name, src->txn.id);
 		rc = 0;
 		goto out;
 	}
@@ -99,12 +105,14 @@ out:
 	return rc;
 }
 
-static int take_truncate(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+static int take_truncate(
+	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
 	const struct statement_table *named = statement->tables;
 	const struct table *table = NULL;
 
-	if (statement->table_count != 1 || src->group_rows != ROWS_GIVEN || !catalogue_is_chosen(&src->options, named->schema, named->name))
+	if (statement->table_count != 1 || src->group_rows != ROWS_GIVEN ||
+		!catalogue_is_chosen(&src->options, named->schema, named->name))
 		return 0;
 	table = binlog_tables_find(src->tables, named->schema, named->name);
 	if (table == NULL && shape_from_catalogue(src, named, &table, err) < 0)
@@ -121,7 +129,8 @@ static bool matches_database(const char *pattern, const char *schema)
 	const char *dot = strchr(pattern, '.');
 	char database[256];
 
-	(void)snprintf(database, sizeof database, "%.*s", dot != NULL ? (int)(dot - pattern) : (int)strlen(pattern), pattern);
+	(void)snprintf(
+		database, sizeof database, "%.*s", dot != NULL ? (int)(dot - pattern) : (int)strlen(pattern), pattern);
 	return fnmatch(database, schema, 0) == 0;
 }
 
@@ -138,7 +147,8 @@ static bool may_be_captured(const struct source_options *options, const char *sc
 	return options->table_include_count == 0;
 }
 
-static int take_data(const struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+static int take_data(
+	const struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
 	const struct binlog_query *query = &item->query;
 	size_t word = 0;
@@ -151,14 +161,18 @@ static int take_data(const struct source *src, const struct binlog_item *item, c
 		return 0;
 	while (word < query->len && word < 20 && strchr(" \t\r\n(/", query->text[word]) == NULL)
 		word++;
-	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": a change in database \"%s\" was logged as a statement and not as rows: %.*s ...", file_of(src),
-		item->start, query->schema, (int)word, query->text);
-	return error_hint(err, "what it changed cannot be told from the log: set binlog_format=ROW, also for sessions, and start anew with another topic_prefix");
+	error_set(err, ERROR_GAP,
+		"%s:%" PRIu64 ": a change in database \"%s\" was logged as a statement and not as rows: %.*s ...",
+		file_of(src), item->start, query->schema, (int)word, query->text);
+	return error_hint(err,
+		"what it changed cannot be told from the log: set binlog_format=ROW, also for sessions, and start anew "
+		"with another topic_prefix");
 }
 
 /* ---- statements ---- */
 
-static int take_decision(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+static int take_decision(
+	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
 	struct prepared *prepared;
 
@@ -190,14 +204,16 @@ static void read_statement(struct source *src, const struct binlog_query *query,
 }
 
 /* Statements of the branch itself, on the second stream: its end is the XA PREPARE event. */
-static int take_in_branch(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+static int take_in_branch(
+	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
 	if (statement->kind == STATEMENT_SAVEPOINT)
 		return take_savepoint(src, item, err);
 	return 0;
 }
 
-static int take_ddl(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+static int take_ddl(
+	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
 	if (statement->kind == STATEMENT_TRUNCATE)
 		return take_truncate(src, item, statement, err);

@@ -8,12 +8,13 @@
  *   3. from then on the connection belongs to the thread, which puts one packet after the other into the queue:
  *        00, [EF, flag: semi-sync], event      FE and less than 9 bytes: the end      FF: an error
  *
- * The library's only way to wait for a packet is to block, and it keeps a read cache, so that its socket must not be polled: hence a thread. It is
- * ended by shutting the socket down.
+ * The library's only way to wait for a packet is to block, and it keeps a read cache, so that its socket must not be
+ * polled: hence a thread. It is ended by shutting the socket down.
  *
- * A semi-sync acknowledgement (EF, u64 offset, file name) goes the other way on the same connection. In clear text it is written to the socket beside
- * the library; with TLS only the thread may write, so there it goes out with the next packet, and the heartbeat is asked for often.
- * The server counts its packets anew behind each one that waits for an answer, so must we.
+ * A semi-sync acknowledgement (EF, u64 offset, file name) goes the other way on the same connection. In clear text it
+ * is written to the socket beside the library; with TLS only the thread may write, so there it goes out with the next
+ * packet, and the heartbeat is asked for often. The server counts its packets anew behind each one that waits for an
+ * answer, so must we.
  *
  * Facts behind this: the servers' own replicas (slave.cc, rpl_replica.cc) and experiments with five versions.
  */
@@ -74,7 +75,8 @@ static void send_waiting_ack(struct stream *stream)
 		unsigned number = stream->conn->net.pkt_nr;
 
 		/* the packet was copied out of the library's buffer by now; its failure shows at the next read */
-		(void)stream->conn->methods->db_command(stream->conn, (enum enum_server_command)ACKNOWLEDGE, ack, len, 1, NULL);
+		(void)stream->conn->methods->db_command(
+			stream->conn, (enum enum_server_command)ACKNOWLEDGE, ack, len, 1, NULL);
 		stream->conn->net.pkt_nr = number;
 	}
 }
@@ -150,7 +152,8 @@ static int64_t heartbeat_period_us(const struct stream *stream)
 	return period;
 }
 
-static int set_variables(struct stream *stream, const struct place *place, uint32_t server_id, bool branch, struct error *err)
+static int set_variables(
+	struct stream *stream, const struct place *place, uint32_t server_id, bool branch, struct error *err)
 {
 	const struct endpoint *end = stream->end;
 	int64_t period_ns = heartbeat_period_us(stream) * 1000;
@@ -158,8 +161,11 @@ static int set_variables(struct stream *stream, const struct place *place, uint3
 	int rc = -1;
 
 	buf_init(&sql, COMMAND_MAX);
-	buf_append_str(&sql, "SET @master_binlog_checksum = @@global.binlog_checksum, @source_binlog_checksum = @@global.binlog_checksum");
-	buf_printf(&sql, ", @master_heartbeat_period = %" PRId64 ", @source_heartbeat_period = %" PRId64, period_ns, period_ns);
+	buf_append_str(&sql,
+		"SET @master_binlog_checksum = @@global.binlog_checksum, @source_binlog_checksum = "
+		"@@global.binlog_checksum");
+	buf_printf(&sql, ", @master_heartbeat_period = %" PRId64 ", @source_heartbeat_period = %" PRId64, period_ns,
+		period_ns);
 	if (end->options->semi_sync && !branch)
 		buf_append_str(&sql, ", @rpl_semi_sync_slave = 1, @rpl_semi_sync_replica = 1");
 	if (end->mariadb) {
@@ -211,8 +217,9 @@ static int ask(struct stream *stream, const struct place *place, uint32_t server
 	}
 	if (buf_check(&set, "GTID set", err) < 0 || buf_check(&command, "command", err) < 0)
 		goto out;
-	if (stream->conn->methods->db_command(stream->conn, by_set ? (enum enum_server_command)COMMAND_DUMP_GTID : COM_BINLOG_DUMP, command.data,
-		    command.len, 1, NULL) != 0)
+	if (stream->conn->methods->db_command(stream->conn,
+		    by_set ? (enum enum_server_command)COMMAND_DUMP_GTID : COM_BINLOG_DUMP, command.data, command.len,
+		    1, NULL) != 0)
 		rc = connection_error(stream->end, stream->conn, "asking for the stream", err);
 	else
 		rc = 0;
@@ -228,7 +235,8 @@ static unsigned read_timeout_s(void)
 	return (unsigned)(3 * STREAM_HEARTBEAT_US / 1000000) + SESSION_QUERY_S;
 }
 
-int stream_open(const struct endpoint *end, const struct place *place, bool branch, struct stream **ret_stream, struct error *err)
+int stream_open(const struct endpoint *end, const struct place *place, bool branch, struct stream **ret_stream,
+	struct error *err)
 {
 	struct stream *stream = calloc(1, sizeof *stream);
 	uint32_t server_id = branch ? session_server_id(end->options, 1) : end->server_id;
@@ -238,7 +246,8 @@ int stream_open(const struct endpoint *end, const struct place *place, bool bran
 	stream->end = end;
 	(void)pthread_mutex_init(&stream->lock, NULL);
 	if (place->set == NULL && place->offset > UINT32_MAX) {
-		error_set(err, ERROR_GAP, "offset %" PRIu64 " of %s cannot be asked for: the protocol has 32 bits", place->offset, place->file);
+		error_set(err, ERROR_GAP, "offset %" PRIu64 " of %s cannot be asked for: the protocol has 32 bits",
+			place->offset, place->file);
 		(void)error_hint(err, "set gtid_mode = ON, or keep max_binlog_size below 4 GiB");
 		goto failed;
 	}
@@ -295,7 +304,8 @@ static int write_packet(struct stream *stream, const char *content, size_t len, 
 		ssize_t n = send(stream->socket, packet + done, size - done, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return error_set(err, ERROR_RETRY, "the acknowledgement to the server could not be sent: %s", strerror(errno));
+			return error_set(err, ERROR_RETRY, "the acknowledgement to the server could not be sent: %s",
+				strerror(errno));
 		if (n > 0)
 			done += (size_t)n;
 	}

@@ -99,7 +99,7 @@ TYPES = [
     ("blob", "bytes", ["x'00ff'", "UNHEX(REPEAT('00ff', 30000))"], ALL),
     ("longblob", "bytes", ["x''", "UNHEX(REPEAT('fe00', 60000))"], ALL),
     # sets of labels
-    ("enum('sad','so so','q\"u''o,te','世界')", "label", ["'sad'", "'so so'", "4", "3", "0"], ALL),
+    ("enum('sad','so so','q\"u''o,te','世界')", "label", ["'sad'", "'so so'", "4", "3"], ALL),
     ("enum('é','ü') character set latin1", "label", ["'é'", "'ü'"], ALL),
     ("set('a','b','c d','世')", "label", ["'a'", "''", "'a,c d,世'", "15"], ALL),
     ("set('é','x') character set latin1", "label", ["'é,x'", "'x'"], ALL),

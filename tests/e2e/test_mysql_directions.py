@@ -140,6 +140,7 @@ def test_a_value_that_postgresql_has_not(make_pair, column, target, value):
     with connection, connection.cursor() as cursor:
         cursor.execute(SESSION)
         cursor.execute("INSERT INTO c VALUES (6, NULL)")
+        pair.drain()
         cursor.execute(f"INSERT INTO c VALUES (77, {value})")
     status = pair.apply.wait_state("failed", timeout=30)
     text = status["error"]["text"]

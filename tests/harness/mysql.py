@@ -85,6 +85,8 @@ class _Server(Service):
         self.init_file = self.data / "init.sql"
         # The server's working folder is its data, so it finds a relative socket however deep that lies.
         self.socket = self.data / "server.sock"
+        # Its own: a MariaDB that starts removes every "#sql*" file there, also those that another server has open.
+        self.temporary = self.directory / "tmp"
 
     # ---- Its life ----
 
@@ -151,9 +153,11 @@ class _Server(Service):
             return self
         self.init()
         self._write_settings()
+        self.temporary.mkdir(exist_ok=True)
         command = [*self.programs.command(self.program), f"--defaults-file={self.config_file}", *self._places(),
                    f"--datadir={self.data}", f"--port={self.port}", f"--socket={self.socket.name}",
-                   f"--pid-file={self.directory / 'server.id'}", f"--init-file={self.init_file}"]
+                   f"--pid-file={self.directory / 'server.id'}", f"--init-file={self.init_file}",
+                   f"--tmpdir={self.temporary}"]
         self.process = Process(command, self.log, self.pid_file, cwd=self.directory)
         if wait:
             self.wait_ready(timeout)
@@ -346,7 +350,7 @@ class MariaDB(_Server):
                       if path.exists()) for part in parts]
         text = b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = 'root';\n"
         text += b"".join(path.read_bytes() for path in found)
-        self._run_once([*self._places(), "--bootstrap", f"--datadir={folder}", "--log-warnings=0",
+        self._run_once([*self._places(), "--bootstrap", f"--datadir={folder}", f"--tmpdir={folder}", "--log-warnings=0",
                         "--innodb-log-file-size=32M", "--max-allowed-packet=8M", "--net-buffer-length=16K"], text)
 
     # ---- The log ----

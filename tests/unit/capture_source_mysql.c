@@ -1,6 +1,6 @@
 /*
- * capture_source_mysql.c: the parts of the MySQL and MariaDB source that need no server: the queue between its threads, the ring of groups and the
- * resume text, the store of shapes, the table map that is made from a catalogue.
+ * capture_source_mysql.c: the parts of the MySQL and MariaDB source that need no server: the queue between its
+ * threads, the ring of groups and the resume text, the store of shapes, the table map that is made from a catalogue.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -16,9 +16,9 @@
 
 #include "capture/source_mysql.h"
 
-#define WORDS(err, words)                                                      \
-	do {                                                                   \
-		if (strstr((err).text, words) == NULL)                         \
+#define WORDS(err, words)                                                       \
+	do {                                                                    \
+		if (strstr((err).text, words) == NULL)                          \
 			fail_msg("\"%s\" is not in \"%s\"", words, (err).text); \
 	} while (0)
 
@@ -160,7 +160,8 @@ static void test_queue_says_that_it_is_full(void **state)
 /* ---- groups and resume text ---- */
 
 static const struct source_options no_options;
-static const struct endpoint mariadb = { &no_options, true, 1, true }, mysql = { &no_options, false, 1, true }, by_file = { &no_options, false, 1, false };
+static const struct endpoint mariadb = { &no_options, true, 1, true }, mysql = { &no_options, false, 1, true },
+			     by_file = { &no_options, false, 1, false };
 
 static struct groups *new_groups(const struct endpoint *end)
 {
@@ -215,11 +216,14 @@ static void test_groups_fold(void **state)
 	assert_int_equal(groups_next(groups), 4);
 	prints(groups, "tailrace-binlog 1\nserver 1\nset -\nfile bin.000001\noffset 4\n");
 	assert_int_equal(groups_fold(groups, 2, &err), 0);
-	prints(groups, "tailrace-binlog 1\nserver 1\nset 0-1-5\nfile bin.000001\noffset 200\nlast 100 100000 0-1-5 -\n");
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset 0-1-5\nfile bin.000001\noffset 200\nlast 100 100000 0-1-5 -\n");
 	assert_string_equal(groups_describe(groups, 3, at, sizeof at), "bin.000001:300, 1-2-9");
 	assert_string_equal(groups_describe(groups, 4, at, sizeof at), "bin.000002:90, 0-3-6");
 	assert_int_equal(groups_fold(groups, 4, &err), 0);
-	prints(groups, "tailrace-binlog 1\nserver 1\nset 0-3-6,1-2-9\nfile bin.000002\noffset 90\nlast 50 50000 0-3-6 0-1-5\n");
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset 0-3-6,1-2-9\nfile bin.000002\noffset 90\nlast 50 50000 0-3-6 "
+		"0-1-5\n");
 	assert_int_equal(groups_fold(groups, 5, &err), -1);
 	assert_int_equal(err.class, ERROR_BUG);
 	groups_free(groups);
@@ -237,8 +241,10 @@ static void test_groups_of_mysql(void **state)
 		add(groups, &mysql, gtid, 100 * (uint64_t)i, 100 * (uint64_t)i + 100);
 	}
 	assert_int_equal(groups_fold(groups, 4, &err), 0);
-	prints(groups, "tailrace-binlog 1\nserver 1\nset 00000000-0000-0000-0000-000000000001:2,00000000-0000-0000-0000-000000000002:1:3\nfile bin.000001\n"
-		       "offset 400\nlast 300 300000 00000000-0000-0000-0000-000000000002:3 -\n");
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset "
+		"00000000-0000-0000-0000-000000000001:2,00000000-0000-0000-0000-000000000002:1:3\nfile bin.000001\n"
+		"offset 400\nlast 300 300000 00000000-0000-0000-0000-000000000002:3 -\n");
 	assert_int_equal(groups_fold(groups, 1001, &err), 0);
 	assert_int_equal(groups_next(groups), 1001);
 	groups_free(groups);
@@ -254,7 +260,10 @@ static void test_groups_without_gtids(void **state)
 	assert_int_equal(groups_fold(groups, 2, &err), 0);
 	/* the last group is found in the file that is named, so the next file is not named before it has one */
 	prints(groups, "tailrace-binlog 1\nserver 1\nfile bin.000001\noffset 200\nlast 100 100000 - -\n");
-	assert_int_equal(resume_parse(again, &by_file, "tailrace-binlog 1\nserver 1\nfile bin.000001\noffset 200\nlast 100 100000 - -\n", &err), 0);
+	assert_int_equal(
+		resume_parse(again, &by_file,
+			"tailrace-binlog 1\nserver 1\nfile bin.000001\noffset 200\nlast 100 100000 - -\n", &err),
+		0);
 	prints(again, "tailrace-binlog 1\nserver 1\nfile bin.000001\noffset 200\nlast 100 100000 - -\n");
 	groups_free(groups);
 	groups_free(again);
@@ -264,8 +273,9 @@ static void test_branches(void **state)
 {
 	struct groups *groups = new_groups(&mariadb), *again = new_groups(&mariadb);
 	struct group group = group_of(&mariadb, "0-1-7", 300, 400);
-	static const char expected[] = "tailrace-binlog 1\nserver 1\nset 0-1-7\nfile bin.000001\noffset 400\nlast 300 300000 0-1-7 0-1-6\n"
-				       "xa 300 bin.000001 0-1-7 0-1-6 X'61 62',X'',1\n";
+	static const char expected[] =
+		"tailrace-binlog 1\nserver 1\nset 0-1-7\nfile bin.000001\noffset 400\nlast 300 300000 0-1-7 0-1-6\n"
+		"xa 300 bin.000001 0-1-7 0-1-6 X'61 62',X'',1\n";
 
 	(void)state;
 	add(groups, &mariadb, "0-1-6", 200, 300);
@@ -273,7 +283,8 @@ static void test_branches(void **state)
 	assert_int_equal(groups_add(groups, &group, &err), 0);
 	assert_non_null(groups_prepared(groups, "X'61 62',X'',1"));
 	assert_int_equal(groups_fold(groups, 2, &err), 0);
-	prints(groups, "tailrace-binlog 1\nserver 1\nset 0-1-6\nfile bin.000001\noffset 300\nlast 200 200000 0-1-6 -\n");
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset 0-1-6\nfile bin.000001\noffset 300\nlast 200 200000 0-1-6 -\n");
 	assert_int_equal(groups_decide(groups, groups_prepared(groups, "X'61 62',X'',1"), &err), 0);
 	add(groups, &mariadb, "0-1-8", 400, 500);
 	assert_null(groups_prepared(groups, "X'61 62',X'',1"));
@@ -286,7 +297,8 @@ static void test_branches(void **state)
 	assert_int_equal(groups_prepared(again, "X'61 62',X'',1")->before.sequence, 6);
 
 	assert_int_equal(groups_fold(groups, 4, &err), 0);
-	prints(groups, "tailrace-binlog 1\nserver 1\nset 0-1-8\nfile bin.000001\noffset 500\nlast 400 400000 0-1-8 0-1-7\n");
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset 0-1-8\nfile bin.000001\noffset 500\nlast 400 400000 0-1-8 0-1-7\n");
 	groups_free(groups);
 	groups_free(again);
 }
@@ -457,8 +469,9 @@ static const struct binlog_catalogue_column columns[] = {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static int known_table(void *context, const char *schema, const char *name, const unsigned char *types, size_t column_count, bool known_names,
-	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *ret_err)
+static int known_table(void *context, const char *schema, const char *name, const unsigned char *types,
+	size_t column_count, bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count,
+	struct error *ret_err)
 {
 	(void)context;
 	(void)types;
@@ -474,8 +487,8 @@ static int known_table(void *context, const char *schema, const char *name, cons
 
 static void test_map(void **state)
 {
-	static const enum column_type types[] = { COLUMN_UINT64, COLUMN_DECIMAL, COLUMN_STRING, COLUMN_STRING, COLUMN_ENUM, COLUMN_SET, COLUMN_TIMESTAMP,
-		COLUMN_BITS, COLUMN_JSON, COLUMN_UUID };
+	static const enum column_type types[] = { COLUMN_UINT64, COLUMN_DECIMAL, COLUMN_STRING, COLUMN_STRING,
+		COLUMN_ENUM, COLUMN_SET, COLUMN_TIMESTAMP, COLUMN_BITS, COLUMN_JSON, COLUMN_UUID };
 	const struct binlog_catalogue catalogue = { NULL, known_table };
 	struct binlog_tables *tables = binlog_tables_new(&catalogue);
 	const struct table *table;
@@ -506,7 +519,8 @@ static void test_map(void **state)
 
 static void test_map_of_unknown_type(void **state)
 {
-	const struct binlog_catalogue_column strange = { "x", "hologram", "hologram(3)", "", false, false, NULL, false };
+	const struct binlog_catalogue_column strange = { "x", "hologram", "hologram(3)", "", false, false, NULL,
+		false };
 	struct buf map;
 
 	(void)state;

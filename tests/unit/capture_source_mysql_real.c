@@ -1,5 +1,6 @@
 /*
- * capture_source_mysql_real.c: the source for MySQL and MariaDB against servers of its own (capture_source_mariadb_real.sh makes them).
+ * capture_source_mysql_real.c: the source for MySQL and MariaDB against servers of its own
+ * (capture_source_mariadb_real.sh makes them).
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -38,12 +39,18 @@ static void test_rows_and_numbers(void **state)
 	begin(state);
 	assert_int_equal(reader.identity.confirmed, 1);
 	assert_memory_equal(reader.identity.log, scene->ops->connector, strlen(scene->ops->connector));
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); CREATE TABLE m (id INT PRIMARY KEY) "
+		"ENGINE=MyISAM");
 	scene_run(scene, 0, "CREATE DATABASE other; CREATE TABLE other.o (id INT PRIMARY KEY)");
-	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (1, 'a'), (2, NULL); INSERT INTO other.o VALUES (1); UPDATE t SET v = 'b' WHERE id = 1; COMMIT");
+	scene_run(scene, 0,
+		"BEGIN; INSERT INTO t VALUES (1, 'a'), (2, NULL); INSERT INTO other.o VALUES (1); UPDATE t SET v = 'b' "
+		"WHERE id = 1; COMMIT");
 	scene_run(scene, 0, "INSERT INTO other.o VALUES (2)");
 	scene_run(scene, 0, "DELETE FROM t WHERE id = 2");
-	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (3, 'c'); SAVEPOINT s; INSERT INTO t VALUES (4, 'd'); ROLLBACK TO s; COMMIT");
+	scene_run(scene, 0,
+		"BEGIN; INSERT INTO t VALUES (3, 'c'); SAVEPOINT s; INSERT INTO t VALUES (4, 'd'); ROLLBACK TO s; "
+		"COMMIT");
 	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (5, 'e'); ROLLBACK");
 	scene_run(scene, 0, "INSERT INTO m VALUES (1)");
 	scene_run(scene, 0, "CREATE TABLE c AS SELECT id FROM t");
@@ -87,7 +94,9 @@ static void test_tables(void **state)
 	struct scene *scene = *state;
 
 	begin(state);
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY); CREATE VIEW v AS SELECT 1; CREATE DATABASE other; CREATE TABLE other.o (id INT)");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY); CREATE VIEW v AS SELECT 1; CREATE DATABASE other; CREATE TABLE "
+		"other.o (id INT)");
 	assert_int_equal(scene->ops->tables(reader.source, note_table, &reader.text, &reader.err), 0);
 	assert_string_equal(buf_cstr(&reader.text), "b.mark b.t ");
 }
@@ -99,7 +108,9 @@ static void test_large(void **state)
 	size_t rows = 0;
 
 	begin(state);
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(250)); CREATE TABLE l (id INT PRIMARY KEY, v LONGTEXT)");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(250)); CREATE TABLE l (id INT PRIMARY "
+		"KEY, v LONGTEXT)");
 	scene_run(scene, 0, "BEGIN; INSERT INTO t (v) VALUES (REPEAT('x', 200))");
 	for (int i = 0; i < 15; i++)
 		scene_run(scene, 0, "INSERT INTO t (v) SELECT v FROM t");
@@ -119,12 +130,17 @@ static void test_undone(void **state)
 
 	begin(state);
 	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY)");
-	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (1); CREATE TEMPORARY TABLE x (a INT); INSERT INTO x VALUES (1); ROLLBACK");
+	scene_run(scene, 0,
+		"BEGIN; INSERT INTO t VALUES (1); CREATE TEMPORARY TABLE x (a INT); INSERT INTO x VALUES (1); "
+		"ROLLBACK");
 	scene_run(scene, 0, "DROP TEMPORARY TABLE IF EXISTS x");
 	reader_read(&reader);
 	buf_reset(&reader.text);
-	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (2); SAVEPOINT s1; INSERT INTO t VALUES (3); SAVEPOINT s2; INSERT INTO t VALUES (4); "
-			    "CREATE TEMPORARY TABLE x (a INT); ROLLBACK TO s2; INSERT INTO t VALUES (5); ROLLBACK TO s1; INSERT INTO t VALUES (6); COMMIT");
+	scene_run(scene, 0,
+		"BEGIN; INSERT INTO t VALUES (2); SAVEPOINT s1; INSERT INTO t VALUES (3); SAVEPOINT s2; INSERT INTO t "
+		"VALUES (4); "
+		"CREATE TEMPORARY TABLE x (a INT); ROLLBACK TO s2; INSERT INTO t VALUES (5); ROLLBACK TO s1; INSERT "
+		"INTO t VALUES (6); COMMIT");
 	reader_is(&reader, "[+t(2)+t(6)]");
 	scene_run(scene, 0, "DROP TEMPORARY TABLE IF EXISTS x");
 	assert_string_equal(scene_ask(scene, 0, "SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "2,6");
@@ -153,7 +169,8 @@ static void prepare_elsewhere(struct scene *scene, const char *xid, int row)
 
 	(void)snprintf(path, sizeof path, "%s/1.sock", scene->directory);
 	copy.sql[0] = mysql_init(NULL);
-	assert_non_null(mysql_real_connect(copy.sql[0], "localhost", "root", "", "b", 0, path, CLIENT_MULTI_STATEMENTS));
+	assert_non_null(
+		mysql_real_connect(copy.sql[0], "localhost", "root", "", "b", 0, path, CLIENT_MULTI_STATEMENTS));
 	scene_run(&copy, 0, "XA START %s; INSERT INTO t VALUES (%d); XA END %s; XA PREPARE %s", xid, row, xid, xid);
 	mysql_close(copy.sql[0]);
 }
@@ -210,17 +227,26 @@ static void test_ddl(void **state)
 {
 	struct scene *scene = *state;
 
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO t VALUES (1, 'a'); CREATE TABLE u (id INT PRIMARY KEY)");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO t VALUES (1, 'a'); CREATE TABLE u (id "
+		"INT PRIMARY KEY)");
 	begin(state);
 	scene_run(scene, 0, "TRUNCATE TABLE t"); /* never met before */
-	scene_run(scene, 0, "INSERT INTO t VALUES (1, 'a'); ALTER TABLE t ADD COLUMN n INT, RENAME COLUMN v TO w; INSERT INTO t VALUES (2, 'b', 3)");
-	scene_run(scene, 0, "RENAME TABLE t TO t_old, u TO t; INSERT INTO t VALUES (7); INSERT INTO t_old VALUES (3, 'c', 4); TRUNCATE b.t_old");
-	scene_run(scene, 0, "DROP TABLE t, t_old; CREATE TABLE t (v VARCHAR(5) PRIMARY KEY); INSERT INTO t VALUES ('x')");
+	scene_run(scene, 0,
+		"INSERT INTO t VALUES (1, 'a'); ALTER TABLE t ADD COLUMN n INT, RENAME COLUMN v TO w; INSERT INTO t "
+		"VALUES (2, 'b', 3)");
+	scene_run(scene, 0,
+		"RENAME TABLE t TO t_old, u TO t; INSERT INTO t VALUES (7); INSERT INTO t_old VALUES (3, 'c', 4); "
+		"TRUNCATE b.t_old");
+	scene_run(
+		scene, 0, "DROP TABLE t, t_old; CREATE TABLE t (v VARCHAR(5) PRIMARY KEY); INSERT INTO t VALUES ('x')");
 	reader_read(&reader);
 	if (scene->mariadb)
-		assert_string_equal(buf_cstr(&reader.text), "[!t][+t(1,a)][][+t(2,b,3)][][+t(7)][+t_old(3,c,4)][!t_old][][][+t(x)]");
+		assert_string_equal(buf_cstr(&reader.text),
+			"[!t][+t(1,a)][][+t(2,b,3)][][+t(7)][+t_old(3,c,4)][!t_old][][][+t(x)]");
 	else
-		assert_string_equal(buf_cstr(&reader.text), "[!t][+t(1,a)][][+t(2,b,3)][][+t(7)][+t_old(3,c,4)][!t_old][][][+t(x)]");
+		assert_string_equal(buf_cstr(&reader.text),
+			"[!t][+t(1,a)][][+t(2,b,3)][][+t(7)][+t_old(3,c,4)][!t_old][][][+t(x)]");
 }
 
 static void test_statements(void **state)
@@ -228,13 +254,17 @@ static void test_statements(void **state)
 	struct scene *scene = *state;
 
 	begin(state);
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY); CREATE DATABASE other; CREATE TABLE other.o (id INT PRIMARY KEY)");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY); CREATE DATABASE other; CREATE TABLE other.o (id INT PRIMARY "
+		"KEY)");
 	scene_run(scene, 0, "SET SESSION binlog_format = STATEMENT; USE other; INSERT INTO other.o VALUES (1)");
 	scene_run(scene, 0, "USE b; SET SESSION binlog_format = ROW");
 	reader_is(&reader, "[][][][]");
 	reader_save(&reader);
-	scene_run(scene, 0, "SET SESSION binlog_format = STATEMENT; INSERT INTO t VALUES (1); SET SESSION binlog_format = ROW");
-	reader_fails(&reader, ERROR_GAP, "a change in database \"b\" was logged as a statement and not as rows: INSERT ...");
+	scene_run(scene, 0,
+		"SET SESSION binlog_format = STATEMENT; INSERT INTO t VALUES (1); SET SESSION binlog_format = ROW");
+	reader_fails(
+		&reader, ERROR_GAP, "a change in database \"b\" was logged as a statement and not as rows: INSERT ...");
 }
 
 /* ---- going on ---- */
@@ -277,7 +307,9 @@ static void test_rotation(void **state)
 	char at[200];
 
 	begin(state);
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1); FLUSH BINARY LOGS; INSERT INTO t VALUES (2); FLUSH BINARY LOGS");
+	scene_run(scene, 0,
+		"CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1); FLUSH BINARY LOGS; INSERT INTO t "
+		"VALUES (2); FLUSH BINARY LOGS");
 	reader_is(&reader, "[][+t(1)][+t(2)]");
 	reader_save(&reader);
 	assert_non_null(strstr(buf_cstr(&reader.resume), "\nfile bin.000003\n"));
@@ -295,7 +327,8 @@ static void test_killed_connection(void **state)
 	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY)");
 	reader_is(&reader, "[]");
 	reader_save(&reader);
-	(void)snprintf(id, sizeof id, "%s", scene_ask(scene, 0, "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'"));
+	(void)snprintf(id, sizeof id, "%s",
+		scene_ask(scene, 0, "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'"));
 	scene_run(scene, 0, "KILL %s", id);
 	assert_int_equal(reader_read_transactions(&reader, 0), -1);
 	assert_int_equal(reader.err.class, ERROR_RETRY);
@@ -408,7 +441,8 @@ static void test_wrong_kind(void **state)
 	reader_init(&wrong, &other, 0);
 	assert_int_equal(reader_try(&wrong), -1);
 	assert_int_equal(wrong.err.class, ERROR_CONFIG);
-	assert_non_null(strstr(wrong.err.text, scene->mariadb ? "but database.type is \"mysql\"" : "but database.type is \"mariadb\""));
+	assert_non_null(strstr(wrong.err.text,
+		scene->mariadb ? "but database.type is \"mysql\"" : "but database.type is \"mariadb\""));
 	reader_release(&wrong);
 }
 
@@ -416,7 +450,9 @@ static void test_grants(void **state)
 {
 	struct scene *scene = *state;
 
-	scene_run(scene, 0, "DROP USER IF EXISTS few@localhost; CREATE USER few@localhost IDENTIFIED BY 'secret-7'; GRANT SELECT ON b.* TO few@localhost");
+	scene_run(scene, 0,
+		"DROP USER IF EXISTS few@localhost; CREATE USER few@localhost IDENTIFIED BY 'secret-7'; GRANT SELECT "
+		"ON b.* TO few@localhost");
 	reader_init(&reader, scene, 0);
 	reader.options.user = "few";
 	reader.options.password = "wrong-8";
@@ -427,8 +463,9 @@ static void test_grants(void **state)
 	assert_int_equal(reader_try(&reader), -1);
 	assert_int_equal(reader.err.class, ERROR_CONFIG);
 	assert_non_null(strstr(reader.err.hint, "REPLICATION SLAVE"));
-	scene_run(scene, 0, scene->mariadb ? "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO few@localhost"
-					   : "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO few@localhost");
+	scene_run(scene, 0,
+		scene->mariadb ? "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO few@localhost"
+			       : "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO few@localhost");
 	reader_start(&reader);
 	reader_is(&reader, "");
 }
@@ -439,14 +476,18 @@ static void test_minimal_metadata(void **state)
 {
 	struct scene *scene = *state;
 
-	scene_run(scene, 0, "SET GLOBAL binlog_row_metadata = MINIMAL; CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), w VARCHAR(20))");
+	scene_run(scene, 0,
+		"SET GLOBAL binlog_row_metadata = MINIMAL; CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), w "
+		"VARCHAR(20))");
 	begin(state);
 	scene_run(scene, 0, "INSERT INTO t VALUES (1, 'a', 'b')");
 	reader_is(&reader, "[+t(1,a,b)]");
 	reader_save(&reader);
 	reader_stop(&reader);
 	/* the log of before the change is read after it */
-	scene_run(scene, 0, "INSERT INTO t VALUES (2, 'a', 'b'); ALTER TABLE t DROP COLUMN v, ADD COLUMN x INT; INSERT INTO t VALUES (3, 'b', 4)");
+	scene_run(scene, 0,
+		"INSERT INTO t VALUES (2, 'a', 'b'); ALTER TABLE t DROP COLUMN v, ADD COLUMN x INT; INSERT INTO t "
+		"VALUES (3, 'b', 4)");
 	reader_start(&reader);
 	reader_is(&reader, "[+t(2,a,b)][][+t(3,b,4)]");
 	reader_save(&reader);
@@ -454,7 +495,8 @@ static void test_minimal_metadata(void **state)
 	reader_is(&reader, "");
 	/* a table that was never met, altered before it is */
 	reader_stop(&reader);
-	scene_run(scene, 0, "CREATE TABLE n (id INT PRIMARY KEY, v INT); INSERT INTO n VALUES (1, 2); ALTER TABLE n DROP COLUMN v");
+	scene_run(scene, 0,
+		"CREATE TABLE n (id INT PRIMARY KEY, v INT); INSERT INTO n VALUES (1, 2); ALTER TABLE n DROP COLUMN v");
 	reader_fails(&reader, ERROR_GAP, "b.n: the log has 2 columns here, but the catalogue knows 1");
 	assert_non_null(strstr(reader.err.hint, "binlog_row_metadata=FULL"));
 	scene_run(scene, 0, "SET GLOBAL binlog_row_metadata = FULL");
@@ -482,12 +524,16 @@ static void *write_row(void *argument)
 static bool switch_semi_sync(struct scene *scene, bool on)
 {
 	if (scene->mariadb) {
-		scene_run(scene, 0, "SET GLOBAL rpl_semi_sync_master_timeout = 60000; SET GLOBAL rpl_semi_sync_master_enabled = %d", on);
+		scene_run(scene, 0,
+			"SET GLOBAL rpl_semi_sync_master_timeout = 60000; SET GLOBAL rpl_semi_sync_master_enabled = %d",
+			on);
 		return true;
 	}
-	if (mysql_query(scene->sql[0], "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'") != 0 && mysql_errno(scene->sql[0]) != 1125)
+	if (mysql_query(scene->sql[0], "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'") != 0 &&
+		mysql_errno(scene->sql[0]) != 1125)
 		return false;
-	scene_run(scene, 0, "SET GLOBAL rpl_semi_sync_source_timeout = 60000; SET GLOBAL rpl_semi_sync_source_enabled = %d", on);
+	scene_run(scene, 0,
+		"SET GLOBAL rpl_semi_sync_source_timeout = 60000; SET GLOBAL rpl_semi_sync_source_enabled = %d", on);
 	return true;
 }
 
@@ -518,9 +564,12 @@ static void test_semi_sync(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_false(writer.failed);
 	mysql_close(writer.conn);
-	assert_string_equal(scene_ask(scene, 0, scene->mariadb ? "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
-								 "'rpl_semi_sync_master_yes_tx'"
-							       : "SELECT 1"),
+	assert_string_equal(
+		scene_ask(scene, 0,
+			scene->mariadb
+				? "SELECT variable_value FROM information_schema.global_status WHERE variable_name = "
+				  "'rpl_semi_sync_master_yes_tx'"
+				: "SELECT 1"),
 		"1");
 	(void)switch_semi_sync(scene, false);
 	buf_reset(&reader.text);

@@ -94,7 +94,8 @@ const char *scene_ask(struct scene *scene, int server, const char *sql)
 	MYSQL_RES *result;
 	MYSQL_ROW row;
 
-	if (mysql_real_query(scene->sql[server], sql, strlen(sql)) != 0 || (result = mysql_store_result(scene->sql[server])) == NULL)
+	if (mysql_real_query(scene->sql[server], sql, strlen(sql)) != 0 ||
+		(result = mysql_store_result(scene->sql[server])) == NULL)
 		fail_msg("%s: %s", sql, mysql_error(scene->sql[server]));
 	row = mysql_fetch_row(result);
 	(void)snprintf(answer, sizeof answer, "%s", row != NULL && row[0] != NULL ? row[0] : "");
@@ -236,13 +237,15 @@ static void put_row(struct buf *text, const struct table *table, const struct va
 
 static void put_change(struct buf *text, const struct change *chg)
 {
-	const char *sign = chg->op == CHANGE_INSERT ? "+" : chg->op == CHANGE_UPDATE ? "~" : chg->op == CHANGE_DELETE ? "-" : "!";
+	const char *sign = chg->op == CHANGE_INSERT ? "+" : chg->op == CHANGE_UPDATE ? "~" : "-";
 
 	assert_non_null(chg->file);
 	assert_true(chg->lsn >= 4);
-	buf_printf(text, "%s%s", sign, chg->table->name);
-	if (chg->op == CHANGE_TRUNCATE)
+	if (chg->op == CHANGE_TRUNCATE) {
+		buf_printf(text, "!%s", chg->table->name);
 		return;
+	}
+	buf_printf(text, "%s%s", sign, chg->table->name);
 	buf_append_byte(text, '(');
 	if (chg->before != NULL)
 		put_row(text, chg->table, chg->before);

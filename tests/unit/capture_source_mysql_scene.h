@@ -1,8 +1,8 @@
 /*
  * capture_source_mysql_scene.h: two servers, SQL on them, and a source that reads one of them as the pipeline would.
  *
- * What was read is kept as text: "[" and "]" are BEGIN and COMMIT, "+t(1,a)" an insert, "~t(1,a>1,b)" an update (before, after), "-t(1,a)" a delete,
- * "!t" a TRUNCATE.
+ * What was read is kept as text: "[" and "]" are BEGIN and COMMIT, "+t(1,a)" an insert, "~t(1,a>1,b)" an update
+ * (before, after), "-t(1,a)" a delete, "!t" a TRUNCATE.
  */
 #ifndef TAILRACE_TESTS_UNIT_CAPTURE_SOURCE_MYSQL_SCENE_H
 #define TAILRACE_TESTS_UNIT_CAPTURE_SOURCE_MYSQL_SCENE_H
