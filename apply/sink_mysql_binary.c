@@ -111,6 +111,8 @@ void my_binary_type(const struct my_format *format, const struct column *column,
 	case MY_JSON:
 	case MY_ARRAY_TEXT:
 	case MY_ARRAY_JSON:
+		if (format->raw)
+			type = MYSQL_TYPE_BLOB;
 		break;
 	}
 	buf_append_byte(out, (char)type);

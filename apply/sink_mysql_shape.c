@@ -28,6 +28,7 @@ enum {
 	C_SCALE,
 	C_FRACTION,
 	C_GENERATED,
+	C_CHARSET,
 	C_JSON
 };
 enum { I_NAME, I_COLUMN, I_PART };
@@ -68,7 +69,8 @@ static int ask_columns(
 	buf_append_str(sql,
 		"SELECT c.column_name, LOWER(c.data_type), c.column_type, c.is_nullable, c.column_default IS NOT NULL,"
 		" LOWER(c.extra), c.character_maximum_length, c.character_octet_length, c.numeric_precision,"
-		" c.numeric_scale, c.datetime_precision, COALESCE(c.generation_expression, '') <> '',");
+		" c.numeric_scale, c.datetime_precision, COALESCE(c.generation_expression, '') <> '',"
+		" COALESCE(c.character_set_name, ''),");
 	/* Of MySQL the table's name is not in check_constraints, and its JSON is a type of its own. */
 	buf_append_str(sql, link->mariadb ?
 			" EXISTS (SELECT 1 FROM information_schema.check_constraints k WHERE k.constraint_schema=c.table_schema"
@@ -159,7 +161,8 @@ static int check_type(const struct my_shape *shape, struct my_column *column, MY
 		.precision = (int)number(row[C_PRECISION]),
 		.scale = (int)number(row[C_SCALE]),
 		.fraction = (int)number(row[C_FRACTION]),
-		.json = row[C_JSON][0] == '1' };
+		.json = row[C_JSON][0] == '1',
+		.utf8 = strcmp(row[C_CHARSET], "utf8mb4") == 0 };
 	const char *label;
 	struct buf wanted;
 

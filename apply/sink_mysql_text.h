@@ -41,6 +41,7 @@ struct my_format {
 	enum my_form form;
 	bool not_null;
 	bool native_json;    /* the column is of MySQL's JSON type */
+	bool raw;            /* a text in UTF-8: a parameter may go as bytes, which spares the server a look at its characters */
 	uint64_t chars;      /* of a text: at most; 0: no such limit */
 	uint64_t bytes;      /* of a text or bytes: at most; 0: no such limit */
 	int scale;           /* of a decimal */

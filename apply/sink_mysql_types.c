@@ -176,6 +176,7 @@ static bool text_holds(
 	format->form = strcmp(target->name, "char") == 0 ? MY_PADDED : MY_TEXT;
 	format->chars = counted ? target->chars : 0;
 	format->bytes = counted ? 0 : target->bytes;
+	format->raw = target->utf8;
 	if (format->form == MY_PADDED && !padded)
 		return false;
 	if (chars > 0)

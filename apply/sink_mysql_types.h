@@ -24,6 +24,7 @@ struct my_type {
 	int precision, scale; /* numeric_precision, numeric_scale */
 	int fraction;         /* datetime_precision */
 	bool json;            /* a text with MariaDB's constraint json_valid() */
+	bool utf8;            /* character_set_name is utf8mb4 */
 };
 
 /* Fills form and limits of *format (not not_null and declared). */

@@ -4,7 +4,7 @@
  * For each change:
  * 1. if it is not of the run's kind (table, operation, set of columns), the run ends: the order stays;
  * 2. as text it joins the run's open statement (a multi-row INSERT; of MySQL a DELETE with a list of keys), or is one of its own;
- * 3. a run of more than BULK_AFTER rows goes on in bulk if the server is MariaDB (sink_mysql_binary.h): one prepared statement, the
+ * 3. a run of more than BULK_AFTER rows (BULK_AGAIN) goes on in bulk if the server is MariaDB (sink_mysql_binary.h): one prepared statement, the
  *    rows in a packet. A row with a value that has no binary form goes as text between two such packets;
  * 4. with each statement goes an entry that names the change, in case that the server refuses it.
  *
@@ -22,6 +22,7 @@
 #include "apply/sink_postgres_text.h"
 
 #define BULK_AFTER 32
+#define BULK_AGAIN 8 /* where the statement is prepared already */
 #define BULK_ROWS 4096
 #define BULK_KEEP ((size_t)2 << 20)
 #define LIST_KEYS 256 /* of one DELETE: the server dives into the index for each */
@@ -425,6 +426,12 @@ static int write_text(struct my_writer *writer, struct work *work, struct error 
 
 /* ---- in bulk ---- */
 
+static bool is_prepared(const struct my_statement *statement, const struct work *work)
+{
+	return statement->handle != NULL &&
+		(work->op != CHANGE_UPDATE || memcmp(&statement->set, work->set, sizeof statement->set) == 0);
+}
+
 /* The place of an UPDATE of these columns: the one that is there, else a free or the least recently used one. */
 static struct my_statement *find_statement(struct my_writer *writer, const struct work *work)
 {
@@ -436,7 +443,7 @@ static struct my_statement *find_statement(struct my_writer *writer, const struc
 	for (size_t i = 0; i < MY_UPDATES; i++) {
 		struct my_statement *statement = &target->update[i];
 
-		if (statement->handle != NULL && memcmp(&statement->set, work->set, sizeof statement->set) == 0)
+		if (is_prepared(statement, work))
 			return statement;
 		if (statement->used < oldest->used)
 			oldest = statement;
@@ -479,8 +486,7 @@ static int start_bulk(struct my_writer *writer, struct work *work, struct error 
 	close_text(writer);
 	if (my_queue_push(writer->queue, err) < 0)
 		return -1;
-	if (statement->handle == NULL ||
-		(work->op == CHANGE_UPDATE && memcmp(&statement->set, work->set, sizeof statement->set) != 0))
+	if (!is_prepared(statement, work))
 		result = prepare(writer, work, statement, err);
 	if (result != 0) {
 		work->target->no_bulk = !writer->queue->failed;
@@ -500,6 +506,15 @@ static bool may_bulk(const struct my_writer *writer, const struct work *work)
 	if (!writer->queue->link.bulk || work->target->no_bulk || is_row_wise(writer, work->txn))
 		return false;
 	return work->op == CHANGE_INSERT || (shape->key_count > 0 && !(work->moves && shape->key_cascades));
+}
+
+/* The run is long enough for a packet of its own, and for preparing a statement if there is none. */
+static bool wants_bulk(struct my_writer *writer, const struct work *work)
+{
+	unsigned streak = writer->run.streak;
+
+	return !writer->run.bulk && streak >= BULK_AGAIN && may_bulk(writer, work) &&
+		(streak >= BULK_AFTER || is_prepared(find_statement(writer, work), work));
 }
 
 static void put_head(struct my_writer *writer, const struct work *work)
@@ -586,7 +601,7 @@ static int write_row(struct my_writer *writer, struct work *work, struct error *
 		if (work->op == CHANGE_UPDATE)
 			run->set = *work->set;
 	}
-	if (!run->bulk && run->streak >= BULK_AFTER && may_bulk(writer, work) && start_bulk(writer, work, err) < 0)
+	if (wants_bulk(writer, work) && start_bulk(writer, work, err) < 0)
 		return -1;
 	if (run->bulk)
 		result = write_bulk(writer, work, err);

@@ -1,4 +1,4 @@
-"""Gathers the evidence with clients that have nothing to do with Tailrace: confluent-kafka, fastavro and psycopg.
+"""Gathers the evidence with clients that have nothing to do with Tailrace: confluent-kafka, fastavro, psycopg and PyMySQL.
 
 The topics are read as any foreign reader would read them: schemas from `_schemas` (the format of Confluent's registry), messages in
 Confluent's wire format (byte 0, four bytes of schema id, Avro).
@@ -10,14 +10,15 @@ import threading
 
 import fastavro
 import psycopg
+import pymysql
 
 from .verdict import Event, Journal, Mark
 
 CONTROL = ("transaction", "heartbeat", "position")
 
 
-def gather_journal(path):
-    """The workload's memory. "of" is the intent's name where the transaction's own name is known only after the commit."""
+def gather_journal(path, named=True):
+    """The workload's memory. named: intents go by the name that the topics have; else "of" says which one a commit answers."""
     journal = Journal({}, set(), set())
     with open(path, encoding="utf-8") as lines:
         for line in lines:
@@ -29,6 +30,8 @@ def gather_journal(path):
                 journal.committed[one["committed"]] = one["rows"]
             else:
                 journal.rolled_back.add(one["rolled_back"])
+    if not named:
+        journal.unnamed, journal.unknown = len(journal.unknown), set()
     return journal
 
 
@@ -59,29 +62,57 @@ class Decoder:
         return value
 
 
+class Topics:
+    """All topics of a prefix as read so far: marks, events, tombstones {(topic, partition, offset): key}.
+
+    read() goes on where the last one ended, so that a verdict after each of many faults does not read everything each time.
+    """
+
+    def __init__(self, kafka, prefix):
+        self.kafka, self.prefix = kafka, prefix
+        self.marks, self.events, self.tombstones = [], [], {}
+        self.decoder = None
+        self.next = {}  # topic -> {partition: offset}
+
+    def read(self):
+        if self.decoder is None:
+            self.decoder = Decoder(self.kafka)
+        self.decoder.refresh()
+        for topic in sorted(self.kafka.topics()):
+            name = topic.removeprefix(self.prefix + ".")
+            if name != topic and name not in CONTROL:
+                for record in self._news(topic):
+                    self._take(topic, record)
+        self.events.sort(key=lambda event: (event.topic, event.partition, event.offset))
+        for record in self._news(self.prefix + ".transaction"):
+            mark = self.decoder.decode(record.value())
+            counts = tuple((one["data_collection"], one["event_count"]) for one in mark["data_collections"] or [])
+            self.marks.append(Mark(record.offset(), mark["status"], mark["id"], mark["event_count"] or 0, counts, mark["previous"]))
+        return self
+
+    def _news(self, topic):
+        at = self.next.setdefault(topic, {})
+        found = self.kafka.read_topic(topic, start=at)
+        for record in found:
+            at[record.partition()] = record.offset() + 1
+        return found
+
+    def _take(self, topic, record):
+        if record.value() is None:
+            self.tombstones[topic, record.partition(), record.offset()] = record.key()
+            return
+        event = self.decoder.decode(record.value())
+        self.decoder.decode(record.key())
+        block, source = event["transaction"], event["source"]
+        self.events.append(Event(topic, record.partition(), record.offset(), block["id"], block["total_order"],
+                                 block["data_collection_order"], f"{source.get('schema') or source['db']}.{source['table']}",
+                                 event["op"], record.key()))
+
+
 def gather_topics(kafka, prefix):
-    """(marks, events, tombstones) of all topics of the prefix; tombstones: {(topic, partition, offset): key}."""
-    decoder = Decoder(kafka)
-    marks, events, tombstones = [], [], {}
-    for topic in sorted(kafka.topics()):
-        name = topic.removeprefix(prefix + ".")
-        if name == topic or name in CONTROL:
-            continue
-        for record in kafka.read_topic(topic):
-            if record.value() is None:
-                tombstones[topic, record.partition(), record.offset()] = record.key()
-                continue
-            event = decoder.decode(record.value())
-            decoder.decode(record.key())
-            block, source = event["transaction"], event["source"]
-            events.append(Event(topic, record.partition(), record.offset(), block["id"], block["total_order"],
-                                block["data_collection_order"], f"{source.get('schema') or source['db']}.{source['table']}", event["op"],
-                                record.key()))
-    for record in kafka.read_topic(prefix + ".transaction"):
-        mark = decoder.decode(record.value())
-        counts = tuple((one["data_collection"], one["event_count"]) for one in mark["data_collections"] or [])
-        marks.append(Mark(record.offset(), mark["status"], mark["id"], mark["event_count"] or 0, counts, mark["previous"]))
-    return marks, events, tombstones
+    """(marks, events, tombstones) of all topics of the prefix, read from their beginning."""
+    topics = Topics(kafka, prefix).read()
+    return topics.marks, topics.events, topics.tombstones
 
 
 def missing_tombstones(events, tombstones):
@@ -102,11 +133,14 @@ def gather_rows(postgres, select, tables):
 
 
 class Sampler(threading.Thread):
-    """Reads the target's invariants over and over while the load runs; .samples holds each different value seen, .taken counts."""
+    """Reads the target's invariants over and over while the load runs; .samples holds each different value seen, .taken counts.
 
-    def __init__(self, postgres, invariants, pause=0.01):
+    server: a Postgres, MariaDB or MySQL. Each statement is a snapshot of its own; its value is taken as text.
+    """
+
+    def __init__(self, server, invariants, pause=0.01):
         super().__init__(daemon=True, name="sampler")
-        self.postgres, self.invariants, self.pause = postgres, invariants, pause
+        self.server, self.invariants, self.pause = server, invariants, pause
         self.stopping = threading.Event()
         self.samples, self.taken = set(), 0
 
@@ -114,15 +148,14 @@ class Sampler(threading.Thread):
         connection = None
         while not self.stopping.wait(self.pause):
             try:
-                if connection is None or connection.closed:
-                    connection = self.postgres.connect()
-                for what, sql in self.invariants.items():
-                    self.samples.add((what, connection.execute(sql).fetchone()[0]))
-                    self.taken += 1
-            except psycopg.OperationalError:
-                if connection is not None:
-                    connection.close()
-                connection = None
+                connection = connection or self.server.connect()
+                with connection.cursor() as cursor:
+                    for what, sql in self.invariants.items():
+                        cursor.execute(sql)
+                        self.samples.add((what, str(cursor.fetchone()[0])))
+                        self.taken += 1
+            except (psycopg.OperationalError, pymysql.err.OperationalError, pymysql.err.InterfaceError, OSError):
+                connection = None  # the server is down for a moment
 
     def stop(self):
         self.stopping.set()

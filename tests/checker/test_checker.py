@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from checker.evidence import gather_journal
 from checker.verdict import KINDS, Event, Evidence, Journal, Mark, check, report
 
 TABLES = ("public.customer", "public.billing_account", "public.trouble_ticket")
@@ -145,6 +146,25 @@ FAULTS = [(lose_event, "lost"), (lose_transaction, "lost"), (lose_end, "lost"), 
           (swap_transactions, "reordered"), (swap_table_orders, "reordered"), (tear, "torn"),
           (change_cell, "different"), (lose_row, "different"), (invent_row, "different"),
           (show_rolled_back, "different"), (miscount, "different")]
+
+
+def test_an_intent_without_a_name_stands_for_one_transaction():
+    for seed in range(50):
+        r, evidence = random.Random(seed), good(seed)
+        for _ in range(2):
+            del evidence.journal.committed[r.choice(sorted(evidence.journal.committed))]
+        evidence.journal.unnamed = 2
+        assert check(evidence) == []
+        evidence.journal.unnamed = 1
+        assert {kind for kind, _ in check(evidence)} == {"doubled"}
+
+
+def test_the_journal_knows_what_a_commit_answers(tmp_path):
+    lines = ['{"intent": "a/1"}', '{"committed": "0-1-7", "of": "a/1", "rows": {}}', '{"intent": "a/2"}', '{"rolled_back": "a/3"}']
+    path = tmp_path / "journal"
+    path.write_text("\n".join(lines) + "\n")
+    assert gather_journal(path, named=False) == Journal({"0-1-7": {}}, set(), {"a/3"}, 1)
+    assert gather_journal(path) == Journal({"0-1-7": {}}, {"a/2"}, {"a/3"}, 0)
 
 
 @pytest.mark.parametrize("seed", range(20))

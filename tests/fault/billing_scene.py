@@ -1,41 +1,50 @@
-"""The fault tests' scene for binlogs: the billing department's work on MariaDB, copied into a second MariaDB.
+"""The fault tests' scene for binlogs: the billing department's work on MariaDB or MySQL, copied into a second server of its kind.
 
-So both new ends of the line, the source that reads a binlog and the sink that writes MariaDB, stand every fault at once.  The three
-witnesses are the source, the target and the clerks' journal; the topics are looked at as for PostgreSQL.
+So both new ends of the line, the source that reads a binlog and the sink that writes MariaDB or MySQL, stand every fault at once.
+The witnesses are the source, the target, the topics and the clerks' journal. What a transaction is called:
+
+    MariaDB  names it at the commit, @@last_gtid; one whose commit was not answered has no name
+    MySQL    the clerk names it before, SET gtid_next, so an answer that was lost costs nothing
 """
-import re
-import threading
+import itertools
 import time
+import uuid
 
 import pymysql
 
-from checker import Evidence, check, gather_journal, gather_topics, report
+from checker import Evidence, Sampler, Topics, check, gather_journal, report
 from checker.evidence import missing_tombstones
-from harness import config
+from harness import WaitTimeout, config, wait_until
 from telecom import billing
-from telecom.billing_workload import Workload
+from telecom.billing_workload import Worker, Workload
+from telecom.workload import Journal, Pace
+
+XA_SHARE = 0.15
+LOCKED = (1205, 1213)  # lock wait, deadlock
+INVARIANTS = {rule: sql.replace("erp.billing_rate", "billing.applied_customer_billing_rate").replace("erp.", "billing.")
+              .replace("::text", "") for rule, sql in billing.INVARIANTS.items()}
 
 
 class Copy(billing.Billing):
-    """Billing with a target that has the same tables as the source, in MariaDB."""
+    """Billing with a target that has the same tables as the source."""
 
-    def __init__(self, stack, kafka, **options):
-        super().__init__(stack, kafka, source=stack.mariadb("billing-db"), target=stack.mariadb("copy-db"), **options)
+    def __init__(self, stack, kafka, kind="mariadb", **options):
+        self.kind = kind
+        super().__init__(stack, kafka, source=stack.server(kind, "billing-db"), target=stack.server(kind, "copy-db"), **options)
 
     def prepare(self):
-        self.source.script(billing.SOURCE_SQL)
+        tables = billing.SOURCE_SQL
+        if self.kind == "mysql":  # which has no UUID
+            tables = self.stack.directory / "billing_source.sql"
+            tables.write_text(billing.SOURCE_SQL.read_text().replace(" uuid ", " char(36) "))
+        self.source.script(tables)
         self.source.execute(f"CREATE USER tailrace_capture@'%' IDENTIFIED BY '{self.capture_password}';"
                             "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO tailrace_capture@'%';"
                             "GRANT SELECT ON billing.* TO tailrace_capture@'%'")
-        self.target.script(billing.SOURCE_SQL)
+        self.target.script(tables)
         self.target.execute(f"CREATE USER tailrace_apply@'%' IDENTIFIED BY '{self.apply_password}';"
                             "GRANT ALL ON tailrace.* TO tailrace_apply@'%';"
                             "GRANT SELECT, INSERT, UPDATE, DELETE ON billing.* TO tailrace_apply@'%'")
-
-    def drain(self, timeout=60):
-        mark = f"drain {time.monotonic_ns()}"
-        self.source.execute("INSERT INTO billing.billing_log VALUES (now(6), 'drain', %s, NULL)", [mark])
-        self.target.wait_value(f"SELECT count(*) FROM billing.billing_log WHERE action = '{mark}'", 1, timeout)
 
     def apply_config(self, **more):
         tables = [{"source": table, "target": table} for table in billing.SOURCE_TABLES]
@@ -43,16 +52,107 @@ class Copy(billing.Billing):
         return config.apply_config(self.target, self.kafka, name="copy-apply", topic_prefix=self.prefix, dbname="billing", tables=tables,
                                    include=billing.SOURCE_TABLES, user="tailrace_apply", password=self.apply_password, **settings)
 
+    def go_to(self, server):
+        """Another server has become the source: the agent is told at its next start."""
+        self.source = server
+        self.capture.configure(self.capture_config())
+
+
+class MariaDBClerk(Worker):
+    """One transaction in seven is distributed: prepared, then committed or rolled back, or committed in one phase."""
+
+    xa_share = XA_SHARE
+    named = False
+
+    def transaction(self, conn, work):
+        if self.random.random() >= self.xa_share:
+            super().transaction(conn, work)
+            return
+        self.transactions += 1
+        xid = f"{self.name}/{self.next_id}/{self.transactions}"
+        with conn.cursor() as cursor:
+            try:
+                self.branch(cursor, work, xid)
+            except pymysql.err.OperationalError as error:
+                if error.args[0] not in LOCKED:
+                    raise
+                try:
+                    cursor.execute("XA END %s", xid)
+                except pymysql.Error:
+                    pass  # a deadlock has ended it
+                cursor.execute("XA ROLLBACK %s", xid)
+
+    def branch(self, cursor, work, xid):
+        self.rows = {}
+        name, fate = f"{self.name}/{self.transactions}", self.random.random()
+        cursor.execute("XA START %s", xid)
+        remember = work(cursor)
+        cursor.execute("XA END %s", xid)
+        if fate < 0.7:
+            cursor.execute("XA PREPARE %s", xid)
+        if remember is None or fate < 0.1:
+            cursor.execute("XA ROLLBACK %s", xid)
+            self.journal.write(rolled_back=name)
+            return
+        self.journal.write(intent=name)
+        cursor.execute("XA COMMIT %s" + (" ONE PHASE" if fate >= 0.7 else ""), xid)
+        cursor.execute("SELECT @@last_gtid")
+        self.journal.write(committed=cursor.fetchone()[0], of=name, rows=self.rows)
+        remember()
+
+
+class LocalClerk(MariaDBClerk):
+    """Without distributed transactions: MariaDB's own log is not safe for these when the server crashes (MDEV-21777)."""
+
+    xa_share = 0
+
+
+class MySQLClerk(Worker):
+    """Names each transaction, under a UUID of the clerk's own; a number that was rolled back is used again."""
+
+    named = True
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.uuid, self.number = uuid.UUID(int=self.random.getrandbits(128)), 1
+
+    def transaction(self, conn, work):
+        self.rows = {}
+        self.transactions += 1
+        gtid = f"{self.uuid}:{self.number}"
+        with conn.cursor() as cursor:
+            cursor.execute("SET gtid_next = %s", gtid)
+            remember = work(cursor)
+            if remember is None:
+                conn.rollback()
+                return
+            self.number += 1
+            self.journal.write(intent=gtid)
+            conn.commit()
+            self.journal.write(committed=gtid, rows=self.rows)
+        remember()
+
+
+class Clerks(Workload):
+    """The billing department with clerks of another kind."""
+
+    def __init__(self, clerk, connect, journal_path, workers, rate, seed):
+        super().__init__(connect, journal_path, 0, rate, seed)
+        pace = Pace(rate)
+        self.workers = [clerk(n + 1, connect, self.journal, self.stopping, pace, seed) for n in range(workers)]
+
 
 class Scene:
     """load() runs work during a fault, judge() gives the verdict; the names are those of the scene in conftest.py."""
 
-    def __init__(self, stack, **options):
+    def __init__(self, stack, kind="mariadb", **options):
         self.stack = stack
-        self.line = Copy(stack, stack.kafka("kafka"), **options)
+        self.line = Copy(stack, stack.kafka("kafka"), kind, **options)
+        self.topics = Topics(self.line.kafka, self.line.prefix)
         self.journal_path = str(stack.directory / "journal")
-        self.torn = set()
-        self.seed = 0
+        self.clerk = {"mariadb": MariaDBClerk, "mysql": MySQLClerk}[kind]
+        self.samples = set()
+        self.seeds = itertools.count(1)
 
     def start(self):
         line = self.line
@@ -61,56 +161,67 @@ class Scene:
         line.start_agents()
         return self
 
-    def load(self, rate=150, workers=2):
-        self.seed += 1
-        return Load(self, rate, workers)
+    def load(self, rate=80, workers=2, clerk=None):
+        return Load(self, clerk or self.clerk, rate, workers)
+
+    def drain(self, timeout):
+        """As a clerk of its own, whose transaction is in the journal too."""
+        mark = f"drain {time.monotonic_ns()}"
+        with self.line.source.connect("billing", autocommit=False) as connection, connection.cursor() as cursor:
+            gtid = f"{uuid.uuid4()}:1"
+            if self.clerk.named:
+                cursor.execute("SET gtid_next = %s", gtid)
+            cursor.execute("INSERT INTO billing_log VALUES (now(6), 'drain', %s, NULL)", mark)
+            connection.commit()
+            if not self.clerk.named:
+                cursor.execute("SELECT @@last_gtid")
+                (gtid,) = cursor.fetchone()
+        Journal(self.journal_path).write(committed=gtid, rows={"billing.billing_log": 1})
+        try:
+            self.line.target.wait_value(f"SELECT count(*) FROM billing.billing_log WHERE action = '{mark}'", 1, timeout)
+        except WaitTimeout as error:
+            raise WaitTimeout(f"{error}; {self.states()}") from None
+
+    def states(self):
+        """What the agents say of themselves, for a message."""
+        return "; ".join(f"{agent.name}: {agent.status()['state']} {agent.status()['error']}" if agent.running else f"{agent.name} is gone"
+                         for agent in (self.line.capture, self.line.apply))
 
     def judge(self, timeout=60):
         """Drains, gathers all evidence since the beginning, and fails with the checker's report."""
-        line = self.line
-        line.drain(timeout)
-        journal = gather_journal(self.journal_path)
-        marks, events, tombstones = gather_topics(line.kafka, line.prefix)
-        faults = check(Evidence(journal, marks, events))
-        # A drain is nobody's; an intent without an answer stands for one transaction whose GTID nobody knows.
-        drains = line.source.value("SELECT count(*) FROM billing.billing_log WHERE agent = 'drain'")
-        strangers = [fault for fault in faults if re.search("was made by nobody", fault[1])]
-        faults = [fault for fault in faults if fault not in strangers]
-        if len(strangers) > drains + len(journal.unknown):
-            faults += strangers
-        faults += [("different", f"tombstone at {place}") for place in missing_tombstones(events, tombstones)]
-        faults += [("torn", f"{what}: seen in the target under load") for what in sorted(self.torn)]
+        self.drain(timeout)
+        line, topics = self.line, self.topics.read()
+        journal = gather_journal(self.journal_path, named=self.clerk.named)
+        faults = check(Evidence(journal, topics.marks, topics.events, samples=sorted(self.samples), sample_values=billing.INVARIANT_VALUES))
+        faults += [("different", f"tombstone at {place}") for place in missing_tombstones(topics.events, topics.tombstones)]
         for server in (line.source, line.target):
             faults += [("different", f"{server.name}: {count} {rule}") for rule, count in billing.broken_rules(server).items()]
         faults += [("different", f"{table}: {wrong} rows") for table, (_, _, wrong)
                    in billing.differences(line.source, line.target).items() if wrong]
         assert not faults, report(faults)
-        assert events
-        return events
+        assert topics.events
+        return topics.events
 
 
 class Load:
     """with scene.load(): the clerks write, and a reader of the target looks for half a transaction."""
 
-    def __init__(self, scene, rate, workers):
+    def __init__(self, scene, clerk, rate, workers):
         self.scene = scene
-        self.workload = Workload(lambda: scene.line.source.connect("billing"), scene.journal_path, workers, rate, scene.seed)
-        self.stopping = threading.Event()
-        self.reader = threading.Thread(target=self._read, daemon=True, name="reader")
-
-    def _read(self):
-        while not self.stopping.wait(0.02):
-            try:
-                self.scene.torn |= set(billing.broken_rules(self.scene.line.target))
-            except (pymysql.Error, OSError):
-                pass  # the target is the one that is down
+        self.workload = Clerks(clerk, lambda: scene.line.source.connect("billing"), scene.journal_path, workers, rate, next(scene.seeds))
+        self.sampler = Sampler(scene.line.target, INVARIANTS, pause=0.03)
 
     def __enter__(self):
         self.workload.start()
-        self.reader.start()
+        self.sampler.start()
         return self.workload
 
     def __exit__(self, *_):
         self.workload.stop()
-        self.stopping.set()
-        self.reader.join(10)
+        self.scene.samples |= set(self.sampler.stop())
+
+
+def some_work(workload, n=40):
+    """Waits for n more transactions."""
+    before = workload.journal.transactions
+    wait_until(lambda: workload.journal.transactions > before + n, 60, f"{n} transactions more")

@@ -6,7 +6,7 @@ different, and both agents recovered by themselves or went on after a plain rest
 import pytest
 
 import telecom
-from checker import Evidence, Sampler, check, gather_journal, gather_rows, gather_topics, report
+from checker import Evidence, Sampler, Topics, check, gather_journal, gather_rows, report
 from checker.evidence import missing_tombstones
 from harness import Stack
 from telecom.line import Line
@@ -19,6 +19,7 @@ class Scene:
     def __init__(self, stack, **options):
         self.stack = stack
         self.line = Line(stack, **options)
+        self.topics = Topics(self.line.kafka, self.line.prefix)
         self.journal_path = str(stack.directory / "journal")
         self.samples = set()
         self.seed = 0
@@ -37,18 +38,18 @@ class Scene:
         self.line.drain(timeout)
         line = self.line
         journal = gather_journal(self.journal_path)
-        marks, events, tombstones = gather_topics(line.kafka, line.prefix)
+        topics = self.topics.read()
         drained = line.source.query("SELECT xmin::text::bigint FROM audit_trail WHERE agent = 'drain'")
         for (xid,) in drained:
             journal.committed[xid] = {"public.audit_trail": 1}
         tables = list(telecom.COLUMNS)
-        evidence = Evidence(journal, marks, events, gather_rows(line.source, telecom.select_source, tables),
+        evidence = Evidence(journal, topics.marks, topics.events, gather_rows(line.source, telecom.select_source, tables),
                             gather_rows(line.target, telecom.select_target, tables), sorted(self.samples),
                             telecom.INVARIANT_VALUES)
         faults = check(evidence)
-        faults += [("different", f"tombstone at {place}") for place in missing_tombstones(events, tombstones)]
+        faults += [("different", f"tombstone at {place}") for place in missing_tombstones(topics.events, topics.tombstones)]
         assert not faults, report(faults)
-        assert len(events) > 0
+        assert len(topics.events) > 0
         return evidence
 
 

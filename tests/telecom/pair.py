@@ -24,12 +24,13 @@ MARK = "drain_mark"
 class Pair:
     """`tables` are names without a schema; their DDL is run by the test, on both sides, before start()."""
 
-    def __init__(self, stack, source, target, kafka, tables, name=None, capture=None, apply=None, renamed=None):
+    def __init__(self, stack, source, target, kafka, tables, name=None, capture=None, apply=None, renamed=None, excluded=None):
         self.stack, self.source, self.target, self.kafka = stack, source, target, kafka
         self.name = self.prefix = self.dbname = name or f"p{next(NUMBERS)}"
         self.tables = [*tables, MARK]
         self.capture_settings, self.apply_settings = dict(capture or {}), dict(apply or {})
         self.renamed = renamed or {}  # source's table -> target's
+        self.excluded = excluded or {}  # table -> columns that apply leaves out
         self.capture = self.apply = None
         self.run_directory = os.path.join(str(stack.directory), "run")
         for server in (source, target):
@@ -128,7 +129,8 @@ class Pair:
     def apply_config(self, **more):
         settings = {"run_directory": self.run_directory, "heartbeat_interval": "1s", **self.apply_settings, **more}
         tables = [{"source": self.source_table(one),
-                   "target": f"{self.schema(self.target)}.{self.renamed.get(one, one)}"} for one in self.tables]
+                   "target": f"{self.schema(self.target)}.{self.renamed.get(one, one)}",
+                   "column_exclude_list": self.excluded.get(one)} for one in self.tables]
         return config.apply_config(self.target, self.kafka, name=settings.pop("name", f"apply-{self.name}"),
                                    topic_prefix=self.prefix, dbname=self.dbname, user=self.apply_user,
                                    tables=settings.pop("mapping", tables), password=APPLY_PASSWORD, **settings)

@@ -1,14 +1,18 @@
 #!/bin/sh
-# Runs capture_source_mysql_real against two MariaDB (with the argument mysql: MySQL) servers of its own, which it makes and removes.
-# Skipped where no server is installed. TAP on standard output.
+# Runs capture_source_mysql_real against two servers of its own, which it makes and removes: MariaDB of the system, or with an
+# argument "mysql" or "mariadb-11", which tests/setup.sh --all fetches. Skipped where they are not there. TAP on standard output.
 #
-# MariaDB is taken from the system; MySQL from the folder that tests/setup.sh fills, run by that folder's own loader with its own libraries.
+# What tests/setup.sh fetched is of a later release: it is run by that release's own loader with its own libraries.
 set -eu
 
-kind=${1:-mariadb}
+name=${1:-mariadb}
+kind=${name%-11}
 program=${TOP_BUILDDIR:-.}/tests/unit/capture_source_mysql_real
 source=$(cd "$(dirname "$0")/../.." && pwd)
-root=${TAILRACE_MYSQL_ROOT:-${TAILRACE_CACHE:-$source/.cache}/mysql/root}
+prefix=/usr
+if [ "$name" != mariadb ]; then
+	prefix=${TAILRACE_CACHE:-$source/.cache}/$name/root/usr
+fi
 
 skip() {
 	echo "1..0 # SKIP $1"
@@ -17,22 +21,24 @@ skip() {
 
 # Becomes a program of the installation: to be called in a subshell.
 server_program() {
-	name=$1
+	path=$prefix/$1
 	shift
-	if [ "$kind" = mysql ]; then
-		exec "$root"/usr/lib*/ld-linux-*.so.* --library-path "$(echo "$root"/usr/lib/*-linux-gnu)" "$root/usr/$name" "$@"
+	if [ "$prefix" = /usr ]; then
+		exec "$path" "$@"
 	else
-		exec "/usr/$name" "$@"
+		exec "$prefix"/lib*/ld-linux-*.so.* --library-path "$(echo "$prefix"/lib/*-linux-gnu)" "$path" "$@"
 	fi
 }
 
 [ -x "$program" ] || skip "the test is not built"
 if [ "$kind" = mysql ]; then
-	[ -x "$root/usr/sbin/mysqld" ] || skip "no MySQL server in $root (tests/setup.sh --all fetches it)"
-	mysqld=sbin/mysqld client=bin/mysql binlog=bin/mysqlbinlog
+	mysqld=sbin/mysqld client=bin/mysql binlog=bin/mysqlbinlog share=$prefix/share/mysql
 else
-	[ -x /usr/sbin/mariadbd ] || skip "no MariaDB server is installed (Debian: apt install mariadb-server)"
 	mysqld=sbin/mariadbd client=bin/mariadb binlog=bin/mariadb-binlog
+	share=$(dirname "$(ls -d "$prefix"/share/*/charsets 2>/dev/null | head -n 1)")
+fi
+if [ ! -x "$prefix/$mysqld" ]; then
+	skip "no $mysqld in $prefix (Debian: apt install mariadb-server; tests/setup.sh --all fetches MySQL and MariaDB 11)"
 fi
 
 directory=$(mktemp -d "${TMPDIR:-/tmp}/source.XXXXXX")
@@ -48,27 +54,41 @@ trap finish EXIT
 trap 'exit 1' HUP INT TERM
 
 # The servers listen on their sockets only: nothing that runs beside this test can be met.
-common="--no-defaults --skip-networking --binlog-row-metadata=FULL --innodb-buffer-pool-size=32M --innodb-flush-log-at-trx-commit=0 --sync-binlog=0"
+common="--no-defaults --skip-networking --binlog-row-metadata=FULL --innodb-buffer-pool-size=32M"
+common="$common --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --basedir=$prefix --lc-messages-dir=$share"
+common="$common --character-sets-dir=$share/charsets --plugin-dir=$prefix/lib/mysql/plugin"
 if [ "$(id -u)" -eq 0 ]; then
 	common="$common --user=root"
 fi
 if [ "$kind" = mysql ]; then
 	common="$common --mysqlx=OFF --gtid-mode=ON --enforce-gtid-consistency=ON --secure-file-priv=NULL --performance-schema=OFF"
-	common="$common --lc-messages-dir=$root/usr/share/mysql --character-sets-dir=$root/usr/share/mysql/charsets --plugin-dir=$root/usr/lib/mysql/plugin"
 else
 	common="$common --gtid-strict-mode=1 --binlog-format=ROW"
 fi
 
-for n in 1 2; do
-	data=$directory/$n
+# What mariadb-install-db does, as SQL.
+system_tables() {
+	printf '%s\n' "CREATE DATABASE mysql;" "USE mysql;" "SET @auth_root_socket = NULL;"
+	for part in system_tables performance_tables system_tables_data; do
+		cat "$share"/m*_$part.sql
+	done
+}
+
+make_data() {
 	if [ "$kind" = mysql ]; then
 		# shellcheck disable=SC2086
-		(server_program $mysqld $common --initialize-insecure --datadir="$data") >"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
+		server_program $mysqld $common --initialize-insecure --datadir="$1"
 	else
-		mkdir "$data"
-		mariadb-install-db --no-defaults ${common#--no-defaults} --datadir="$data" --auth-root-authentication-method=normal --skip-test-db \
-			>"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
+		mkdir "$1"
+		system_tables >"$1.sql"
+		# shellcheck disable=SC2086
+		server_program $mysqld $common --bootstrap --max-allowed-packet=8M --datadir="$1" <"$1.sql"
 	fi
+}
+
+for n in 1 2; do
+	data=$directory/$n
+	(make_data "$data") >"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
 	# shellcheck disable=SC2086
 	(server_program $mysqld $common --datadir="$data" --socket="$directory/$n.sock" --pid-file="$directory/$n.pid" --server-id=$n \
 		--log-bin="$data/bin") >"$directory/log$n" 2>&1 &
@@ -90,10 +110,10 @@ done
 cat >"$directory/copy" <<END
 #!/bin/sh
 set -e
-kind=$kind root=$root
+prefix=$prefix
 $(sed -n '/^server_program() {/,/^}/p' "$0")
-(server_program $binlog --no-defaults "$directory"/1/bin.0*) >"$directory/statements"
-(server_program $client --no-defaults --binary-mode -uroot -S "$directory/2.sock") <"$directory/statements" 2>"$directory/copy.log"
+(server_program $binlog --no-defaults "$directory"/1/bin.[0-9][0-9][0-9][0-9][0-9][0-9]) >"$directory/statements"
+(server_program $client --no-defaults --binary-mode -uroot -S "$directory/2.sock") <"$directory/statements"
 END
 chmod 755 "$directory/copy"
 
