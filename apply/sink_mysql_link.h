@@ -36,7 +36,10 @@ void my_link_close(struct my_link *link);
 /* Waits until what `status` (MYSQL_WAIT_READ ...) names has come; returns what has, for the library's ..._cont(); -1: broken. */
 int my_link_wait(struct my_link *link, int status, struct error *err);
 
-/* Sends a command; all answers of the one before must have been read. The server is reading at that time, so this waits for the network only, 5 s at most. */
+/*
+ * Sends a command; all answers of the one before must have been read. The server is reading at that time, so this waits for the
+ * network only, 5 s at most.
+ */
 int my_link_send(
 	struct my_link *link, enum enum_server_command command, const char *bytes, size_t len, struct error *err);
 /* One answer. 0: *ret_rows were matched (or inserted); 1: the server refused the statement, mysql_errno() says why; -1: broken. */

@@ -152,10 +152,10 @@ static int check_sum(struct binlog_reader *reader, const unsigned char *event, s
 
 /* ---- format description ---- */
 
-/* Whether the servers of this version have the byte that tells the checksum (MySQL 5.6.1, MariaDB 5.3). */
-static bool version_has_checksum(const char *version, bool mariadb)
+/* As in struct binlog_format. */
+static uint32_t version_number(const char *version)
 {
-	unsigned long parts[3] = { 0, 0, 0 }, number;
+	unsigned long parts[3] = { 0, 0, 0 };
 
 	for (size_t i = 0; i < 3; i++) {
 		char *end;
@@ -167,8 +167,13 @@ static bool version_has_checksum(const char *version, bool mariadb)
 			parts[i] = 255;
 		version = *end == '.' ? end + 1 : end;
 	}
-	number = parts[0] << 16 | parts[1] << 8 | parts[2];
-	return number >= (mariadb ? 0x050300U : 0x050601U);
+	return (uint32_t)(parts[0] << 16 | parts[1] << 8 | parts[2]);
+}
+
+/* Whether the servers of this version have the byte that tells the checksum. */
+static bool has_checksum(const struct binlog_format *format)
+{
+	return format->version >= (format->mariadb ? 0x050300U : 0x050601U);
 }
 
 int binlog_format_read(struct binlog_reader *reader, const unsigned char *bytes, size_t len, struct error *err)
@@ -189,7 +194,8 @@ int binlog_format_read(struct binlog_reader *reader, const unsigned char *bytes,
 		return binlog_malformed(reader, err, "event headers are not of %d bytes", BINLOG_HEADER_SIZE);
 	types = cursor_left(&in);
 	format.mariadb = strstr(format.server_version, "MariaDB") != NULL || types >= MARIADB_TYPES_MIN;
-	if (version_has_checksum(format.server_version, format.mariadb)) {
+	format.version = version_number(format.server_version);
+	if (has_checksum(&format)) {
 		if (types < 1 + CHECKSUM_SIZE)
 			return binlog_malformed(reader, err, "cut off before the checksum");
 		types -= 1 + CHECKSUM_SIZE;

@@ -43,6 +43,7 @@ enum binlog_kind {
 
 struct binlog_format {
 	char server_version[51];
+	uint32_t version; /* its first three numbers, a byte each: 0x0b0809 is 11.8.9 */
 	bool mariadb;
 	bool checksum;
 	bool created; /* the file was opened by a start of the server: open groups and prepared state before it are gone */

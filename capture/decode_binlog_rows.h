@@ -4,6 +4,7 @@
  * A table map gives types and, with binlog_row_metadata=FULL, names, signs, charsets, labels and keys. What it does not give is asked from a
  * catalogue (struct binlog_catalogue): everything but types when the metadata is MINIMAL, and even with FULL the few types that the log cannot tell
  * apart (MariaDB's UUID, INET4, INET6 are BINARY there; VECTOR is VARBINARY; JSON is LONGTEXT with a check).
+ * Generated columns are the one thing that even FULL images may lack, and of which only the catalogue tells: binlog_rows_next().
  * Pure but for those callbacks; one thread. Every length is checked; malformed input is ERROR_DATA with table, column and event.
  */
 #ifndef TAILRACE_CAPTURE_DECODE_BINLOG_ROWS_H
@@ -31,6 +32,7 @@ struct binlog_catalogue_column {
 	bool key;                /* part of the primary key */
 	const char *default_text; /* a constant default as the server prints it; NULL: none, then it is NULL */
 	bool default_computed;    /* an expression: what it gave is not to be had from here */
+	bool generated;           /* the server computes it from the others: VIRTUAL, STORED; not ROW START and ROW END of system versioning */
 };
 
 struct binlog_catalogue {
@@ -49,11 +51,11 @@ struct binlog_tables; /* all shapes of one stream */
 
 /*
  * catalogue may be NULL (reading files): then MINIMAL metadata gives columns "@1", "@2" ... as the servers' own tools do, integers signed.
- * mariadb: of the server that writes the log (format description).
  */
 struct binlog_tables *binlog_tables_new(const struct binlog_catalogue *catalogue);
 void binlog_tables_free(struct binlog_tables *tables);
-void binlog_tables_server(struct binlog_tables *tables, bool mariadb);
+/* Which server writes what comes from here on. */
+void binlog_tables_server(struct binlog_tables *tables, const struct binlog_format *format);
 /* A name must be looked up again at its next table map: DDL was seen. schema NULL: all; name NULL: all of the schema. */
 void binlog_tables_forget(struct binlog_tables *tables, const char *schema, const char *name);
 /* Table ids mean nothing any more: a new file, a new stream. Shapes stay. */
@@ -73,6 +75,11 @@ const struct table *binlog_tables_find(const struct binlog_tables *tables, const
 
 /* Whether some table came without names (MINIMAL metadata) since the last call: for a warning. */
 bool binlog_tables_was_minimal(struct binlog_tables *tables);
+/*
+ * Names of the generated columns, joined by ", ", that the table of the last binlog_tables_map() is given out without (see binlog_rows_next()): for
+ * a warning. NULL: none, or it was told already. Until the next binlog_tables_map().
+ */
+const char *binlog_tables_left_out(struct binlog_tables *tables);
 
 struct binlog_rows; /* one event being read */
 
@@ -88,6 +95,11 @@ int binlog_rows_open(struct binlog_rows *rows, const struct binlog_rows_event *e
  * image has before_is_key when it has the key's columns and not all. An insert of a MINIMAL image lacks the columns that the statement did not
  * name: they have the column's constant default (asked from the catalogue), and where that cannot be known it is ERROR_GAP with table, column
  * and the hint binlog_row_image=FULL. A table without a key whose before image is not full: ERROR_GAP, same hint.
+ *
+ * Generated columns. MySQL's images of updates have those that changed, whatever binlog_row_image is (measured: 8.0, 8.4, 9.7), so one that is not
+ * there is VALUE_UNCHANGED like any other. MariaDB to 11.4 leaves VIRTUAL ones out of MINIMAL and NOBLOB images also when they changed: ERROR_GAP, same
+ * hint. MariaDB from 11.5 on has none of them in the images of updates and deletes, not even of FULL ones (measured: 11.4.5 has them, 11.8.9 has not):
+ * then struct table is without them, and their bytes in inserts are skipped. One that is called generated and is part of the key by the log is not.
  */
 int binlog_rows_next(struct binlog_rows *rows, struct arena *arena, struct change *ret_change, struct error *err);
 

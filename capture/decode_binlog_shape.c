@@ -3,18 +3,23 @@
  *
  * Columns of the catalogue belong to those of the map by name when the log has the names (the catalogue may be of another time and have more, fewer
  * or others), else by their place.
+ *
+ * The table may have fewer columns than its rows: generated ones that the server leaves out of the images of updates (decode_binlog_rows.h).
  */
 #include "capture/decode_binlog_shape.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* MariaDB from 11.5 on leaves generated columns out of the images of updates and deletes. */
+#define VERSION_WITHOUT_GENERATED UINT32_C(0x0b0500)
+
 /* What a shape is being made from. */
 struct maker {
 	const struct binlog_map *map;
 	const struct binlog_catalogue_column *known; /* known_count of them */
 	size_t known_count;
-	bool mariadb;
+	const struct binlog_format *format;
 	struct binlog_shape *shape;
 	struct error *err;
 };
@@ -84,34 +89,74 @@ static int name_column(struct maker *m, size_t i, const struct binlog_catalogue_
 
 static void find_default(struct maker *m, size_t i, const struct binlog_catalogue_column *known)
 {
-	const struct binlog_field *field = &m->shape->fields[i];
-	struct binlog_default *def = &m->shape->defaults[i];
+	const struct binlog_field *field = &m->shape->columns[i].field;
+	struct binlog_default *def = &m->shape->defaults[m->shape->columns[i].place];
 	struct arena *arena = &m->shape->arena;
 
 	def->value.kind = VALUE_NULL;
 	if (known == NULL || known->default_computed)
 		def->known = false;
 	else if (known->default_text != NULL)
-		def->known = binlog_value_default(field, known->default_text, m->mariadb, arena, &def->value);
+		def->known = binlog_value_default(field, known->default_text, m->format->mariadb, arena, &def->value);
 	else
 		def->known = m->map->columns[i].nullable || binlog_value_implicit_default(field, arena, &def->value);
 }
 
+/* *column is overwritten by the next one's if it is left out. */
 static int make_column(struct maker *m, size_t i, struct column *column)
 {
 	const struct binlog_catalogue_column *known = find_known(m, i);
 	const struct binlog_column_source source = { .map = &m->map->columns[i],
 		.catalogue = known,
-		.mariadb = m->mariadb,
+		.mariadb = m->format->mariadb,
 		.has_signs = m->map->has_signs,
 		.by_log = m->map->has_names };
+	struct binlog_shape_column *logged = &m->shape->columns[i];
 
 	if (name_column(m, i, known, column) < 0)
 		return -1;
-	if (binlog_column_describe(&source, &m->shape->arena, &m->shape->fields[i], column, m->err) < 0)
+	if (binlog_column_describe(&source, &m->shape->arena, &logged->field, column, m->err) < 0)
 		return error_prefix(m->err, "%s", column->name);
-	find_default(m, i, known);
-	m->shape->json_count += m->shape->fields[i].form == FORM_JSON;
+	m->shape->json_count += logged->field.form == FORM_JSON;
+	if (known == NULL || !known->generated || column->key || !m->format->mariadb)
+		return 0;
+	if (m->format->version < VERSION_WITHOUT_GENERATED)
+		logged->may_differ = true;
+	else
+		logged->place = BINLOG_LEFT_OUT;
+	return 0;
+}
+
+static int note_left_out(struct maker *m, const char *name)
+{
+	struct binlog_shape *shape = m->shape;
+
+	shape->left_out = shape->left_out == NULL ? name : arena_printf(&shape->arena, "%s, %s", shape->left_out, name);
+	return shape->left_out != NULL ? 0 : arena_error(&shape->arena, m->err);
+}
+
+static int make_columns(struct maker *m, struct column *columns, size_t *key)
+{
+	struct table *table = &m->shape->description;
+
+	for (size_t i = 0; i < m->map->column_count; i++) {
+		struct binlog_shape_column *logged = &m->shape->columns[i];
+		struct column *column = &columns[table->column_count];
+
+		*column = (struct column){ .key = false };
+		if (make_column(m, i, column) < 0)
+			return -1;
+		if (logged->place == BINLOG_LEFT_OUT) {
+			if (note_left_out(m, column->name) < 0)
+				return -1;
+			continue;
+		}
+		logged->place = table->column_count++;
+		m->shape->differ_count += logged->may_differ;
+		find_default(m, i, find_known(m, i));
+		if (column->key)
+			key[table->key_count++] = logged->place;
+	}
 	return 0;
 }
 
@@ -125,21 +170,21 @@ static int make_table(struct maker *m)
 
 	table->schema = arena_strndup(arena, m->map->schema, strlen(m->map->schema));
 	table->name = arena_strndup(arena, m->map->name, strlen(m->map->name));
-	m->shape->fields = arena_alloc(arena, count * sizeof *m->shape->fields);
+	m->shape->columns = arena_zalloc(arena, count * sizeof *m->shape->columns);
+	m->shape->column_count = count;
 	m->shape->defaults = arena_zalloc(arena, count * sizeof *m->shape->defaults);
-	if (columns == NULL || key == NULL || table->schema == NULL || table->name == NULL || m->shape->fields == NULL ||
+	if (columns == NULL || key == NULL || table->schema == NULL || table->name == NULL || m->shape->columns == NULL ||
 		m->shape->defaults == NULL)
 		return arena_error(arena, m->err);
 	if (check_name(table->schema, "database", arena, m->err) < 0 || check_name(table->name, "table", arena, m->err) < 0)
 		return -1;
 	table->columns = columns;
-	table->column_count = count;
 	table->key = key;
-	for (size_t i = 0; i < count; i++) {
-		if (make_column(m, i, &columns[i]) < 0)
-			return -1;
-		if (columns[i].key)
-			key[table->key_count++] = i;
+	if (make_columns(m, columns, key) < 0)
+		return -1;
+	if (table->column_count == 0 && count > 0) {
+		(void)error_set(m->err, ERROR_GAP, "all its columns are generated, and the images of updates have none of those");
+		return error_hint(m->err, "leave the table out with table_exclude_list");
 	}
 	table->identity = table->key_count > 0 ? IDENTITY_KEY : IDENTITY_FULL;
 	return 0;
@@ -164,11 +209,11 @@ static int ask(const struct binlog_catalogue *catalogue, struct maker *m)
 	return 0;
 }
 
-int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb,
-	struct binlog_shape **ret, struct error *err)
+int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue,
+	const struct binlog_format *format, struct binlog_shape **ret, struct error *err)
 {
 	struct binlog_shape *shape = calloc(1, sizeof *shape);
-	struct maker maker = { .map = map, .mariadb = mariadb, .shape = shape, .err = err };
+	struct maker maker = { .map = map, .format = format, .shape = shape, .err = err };
 
 	if (shape == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for the shape of %s.%s", map->schema, map->name);
@@ -196,11 +241,11 @@ void binlog_shape_free(struct binlog_shape *shape)
 void binlog_shape_bind(struct binlog_shape *shape, const struct table *table)
 {
 	shape->table = table;
-	for (size_t i = 0; i < table->column_count; i++) {
-		const struct binlog_field *field = &shape->fields[i];
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct binlog_field *field = &shape->columns[i].field;
 		struct binlog_label *labels = (struct binlog_label *)field->labels; /* our own arena's */
 
-		for (size_t j = 0; j < field->label_count; j++)
-			labels[j].text = table->columns[i].labels[j];
+		for (size_t j = 0; j < field->label_count && shape->columns[i].place != BINLOG_LEFT_OUT; j++)
+			labels[j].text = table->columns[shape->columns[i].place].labels[j];
 	}
 }

@@ -25,21 +25,34 @@ struct binlog_default {
 	struct value value;
 };
 
+#define BINLOG_LEFT_OUT SIZE_MAX
+
+/* A column as the images have it. */
+struct binlog_shape_column {
+	struct binlog_field field;
+	size_t place; /* in the table; BINLOG_LEFT_OUT: the table is given out without it */
+	/* An update that has it neither before nor after does not mean that it stayed. */
+	bool may_differ;
+};
+
 struct binlog_shape {
 	struct arena arena;         /* all below but table */
 	struct table description;   /* slot and version not set */
 	const struct table *table;  /* the one that is given out; set by binlog_shape_bind() */
-	struct binlog_field *fields;
-	struct binlog_default *defaults;
-	size_t json_count; /* FORM_JSON columns: a partial update has a bit for each */
+	struct binlog_shape_column *columns;
+	size_t column_count;             /* of the log; the table's are fewer if some are left out */
+	struct binlog_default *defaults; /* by the table's columns */
+	size_t json_count;    /* FORM_JSON columns: a partial update has a bit for each */
+	size_t differ_count;  /* columns that may_differ */
+	const char *left_out; /* their names, joined by ", "; NULL: none */
 };
 
 /*
  * Describes a table by its map and, as far as that does not tell, by the catalogue (may be NULL). ERROR_DATA, ERROR_GAP (what the log lacks
  * cannot be had), ERROR_CONFIG (a charset that we do not know) with table and column.
  */
-int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue, bool mariadb,
-	struct binlog_shape **ret, struct error *err);
+int binlog_shape_new(const struct binlog_map *map, const struct binlog_catalogue *catalogue,
+	const struct binlog_format *format, struct binlog_shape **ret, struct error *err);
 void binlog_shape_free(struct binlog_shape *shape);
 /* table: the description itself or an older one that looks the same. Labels are then the table's. */
 void binlog_shape_bind(struct binlog_shape *shape, const struct table *table);

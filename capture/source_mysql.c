@@ -325,7 +325,7 @@ static int mysql_start(struct source *src, uint64_t from, struct error *err)
 	if (setup_stream(&src->control, src->groups, &src->feed, &src->proof_due, err) < 0 || ask_head(src, err) < 0)
 		return -1;
 	src->next_beat_us = clock_monotonic_us();
-	return src->end.mariadb ? catalogue_cascades(&src->control, err) : 0;
+	return catalogue_cascades(&src->control, err);
 }
 
 static int mysql_tables(struct source *src, source_table_visit *visit, void *context, struct error *err)

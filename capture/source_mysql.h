@@ -296,7 +296,7 @@ int catalogue_table(void *context, const char *schema, const char *name, const u
 int catalogue_keep_all(struct catalogue *catalogue, struct error *err);
 /* source.h's tables(). */
 int catalogue_tables(struct control *control, source_table_visit *visit, void *context, struct error *err);
-/* MariaDB: warns of keys whose cascades its log does not show. */
+/* Warns of foreign keys whose cascades the server's log does not show. */
 int catalogue_cascades(struct control *control, struct error *err);
 bool catalogue_is_chosen(const struct source_options *options, const char *schema, const char *name);
 /* The description of a table as it is now; 0 columns: there is none. In the arena. */

@@ -6,6 +6,9 @@
  * answer gives the names, so it must be the one of that place of the log: answers are kept (source_mysql_shapes.c),
  * and one that does not fit the types of the log's table map is a named stop.
  *
+ * Constraints (MariaDB's JSON is one, foreign keys are) information_schema shows only to those who may do more than read. So they
+ * are read out of SHOW CREATE TABLE, which a reader may see; each stands on a line of its own.
+ *
  * A description as it is kept: a version byte '1', then for each column its texts, each with a NUL behind it, and a
  * letter for each flag that is set; a line feed ends a column.
  */
@@ -21,6 +24,7 @@
 
 #define DESCRIPTION_MAX ((size_t)8 << 20)
 #define CASCADES_NAMED 10
+#define NO_SUCH_TABLE 1146
 #define HINT_FULL "set binlog_row_metadata=FULL, so that the log itself describes its tables"
 
 bool catalogue_is_chosen(const struct source_options *options, const char *schema, const char *name)
@@ -43,33 +47,112 @@ enum {
 	COLUMN_CHARSET,
 	COLUMN_DEFAULT,
 	COLUMN_EXTRA,
-	COLUMN_IS_KEY,
-	COLUMN_IS_JSON
+	COLUMN_IS_KEY
 };
 
-static int describe_sql(bool mariadb, const char *schema, const char *name, struct buf *sql, struct error *err)
+static int describe_sql(const char *schema, const char *name, struct buf *sql, struct error *err)
 {
 	buf_append_str(sql,
 		"SELECT c.column_name, c.data_type, c.column_type, COALESCE(c.character_set_name, ''), "
 		"c.column_default, c.extra, "
 		"EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema "
-		"AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name), ");
-	/* MariaDB's JSON is LONGTEXT with a check of its own */
-	if (mariadb)
-		buf_append_str(sql,
-			"c.data_type = 'longtext' AND EXISTS (SELECT 1 FROM information_schema.check_constraints k "
-			"WHERE k.constraint_schema = c.table_schema AND k.table_name = c.table_name AND k.level = "
-			"'Column' "
-			"AND k.constraint_name = c.column_name AND k.check_clause = CONCAT('json_valid(`', "
-			"REPLACE(c.column_name, '`', '``'), '`)'))");
-	else
-		buf_append_str(sql, "c.data_type = 'json'");
-	buf_append_str(sql, " FROM information_schema.columns c WHERE c.table_schema = ");
+		"AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name) "
+		"FROM information_schema.columns c WHERE c.table_schema = ");
 	connection_literal(sql, schema);
 	buf_append_str(sql, " AND c.table_name = ");
 	connection_literal(sql, name);
 	buf_append_str(sql, " ORDER BY c.ordinal_position");
 	return buf_check(sql, "statement", err);
+}
+
+static void append_name(struct buf *out, const char *name)
+{
+	buf_append_byte(out, '`');
+	for (; *name != '\0'; name++)
+		buf_append(out, *name == '`' ? "``" : name, *name == '`' ? 2 : 1);
+	buf_append_byte(out, '`');
+}
+
+/* SHOW CREATE TABLE, to be freed; *ret_result is NULL if there is no such table (any more). */
+static int ask_text(struct control *control, const char *schema, const char *name, MYSQL_RES **ret_result,
+	const char **ret_text, struct error *err)
+{
+	MYSQL_RES *result = NULL;
+	MYSQL_ROW row;
+	struct buf sql;
+	int rc;
+
+	buf_init(&sql, 4096);
+	buf_append_str(&sql, "SHOW CREATE TABLE ");
+	append_name(&sql, schema);
+	buf_append_byte(&sql, '.');
+	append_name(&sql, name);
+	*ret_text = "";
+	rc = buf_check(&sql, "statement", err);
+	if (rc == 0)
+		rc = control_query(control, buf_cstr(&sql), "asking how a table was made", &result, err);
+	if (rc < 0 && control->conn != NULL && mysql_errno(control->conn) == NO_SUCH_TABLE) {
+		error_clear(err);
+		rc = 0;
+	}
+	if (result != NULL && (row = mysql_fetch_row(result)) != NULL && row[1] != NULL)
+		*ret_text = row[1];
+	*ret_result = result;
+	buf_release(&sql);
+	return rc;
+}
+
+/* Walks the lines of such a text, blanks left out. NULL at the end. */
+static const char *next_line(const char **io_at, size_t *ret_len)
+{
+	const char *line = *io_at + strspn(*io_at, " ");
+
+	if (*line == '\0')
+		return NULL;
+	*ret_len = strcspn(line, "\n");
+	*io_at = line + *ret_len + (line[*ret_len] == '\n');
+	return line;
+}
+
+static bool line_has(const char *line, size_t len, const char *words)
+{
+	return memmem(line, len, words, strlen(words)) != NULL;
+}
+
+/* MariaDB's JSON is LONGTEXT with a check of its own. */
+static int find_json(struct control *control, const char *schema, const char *name, struct binlog_catalogue_column *columns,
+	size_t count, struct error *err)
+{
+	MYSQL_RES *result;
+	const char *text, *line;
+	size_t len, longtexts = 0;
+	struct buf column, check;
+
+	for (size_t i = 0; i < count; i++)
+		longtexts += strcmp(columns[i].data_type, "longtext") == 0;
+	if (longtexts == 0)
+		return 0;
+	if (ask_text(control, schema, name, &result, &text, err) < 0)
+		return -1;
+	buf_init(&column, 1024);
+	buf_init(&check, 1024);
+	while ((line = next_line(&text, &len)) != NULL)
+		for (size_t i = 0; i < count && line[0] == '`'; i++) {
+			if (strcmp(columns[i].data_type, "longtext") != 0)
+				continue;
+			buf_reset(&column);
+			buf_reset(&check);
+			append_name(&column, columns[i].name);
+			buf_append_str(&check, "CHECK (json_valid(");
+			append_name(&check, columns[i].name);
+			buf_append_str(&check, "))");
+			if (strncmp(line, buf_cstr(&column), column.len) == 0 && line[column.len] == ' ')
+				columns[i].is_json = line_has(line, len, buf_cstr(&check));
+		}
+	buf_release(&check);
+	buf_release(&column);
+	mysql_free_result(result);
+	return 0;
 }
 
 static const char *keep(struct arena *arena, const char *text)
@@ -92,7 +175,7 @@ static bool take_row(MYSQL_ROW row, bool mariadb, struct arena *arena, struct bi
 	column->data_type = keep(arena, row[COLUMN_DATA_TYPE]);
 	column->column_type = keep(arena, row[COLUMN_TYPE]);
 	column->charset = keep(arena, row[COLUMN_CHARSET]);
-	column->is_json = row[COLUMN_IS_JSON] != NULL && row[COLUMN_IS_JSON][0] == '1';
+	column->is_json = strcmp(column->data_type != NULL ? column->data_type : "", "json") == 0;
 	column->key = row[COLUMN_IS_KEY] != NULL && row[COLUMN_IS_KEY][0] == '1';
 	column->default_computed = strcasestr(extra, "DEFAULT_GENERATED") != NULL ||
 		strcasestr(extra, "auto_increment") != NULL || strcasestr(extra, "GENERATED") != NULL ||
@@ -115,7 +198,7 @@ int catalogue_describe(struct control *control, const char *schema, const char *
 	int rc = -1;
 
 	buf_init(&sql, (size_t)64 << 10);
-	if (describe_sql(control->end->mariadb, schema, name, &sql, err) < 0 ||
+	if (describe_sql(schema, name, &sql, err) < 0 ||
 		control_query(control, buf_cstr(&sql), "asking for the columns of a table", &result, err) < 0)
 		goto out;
 	n = (size_t)mysql_num_rows(result);
@@ -127,6 +210,8 @@ int catalogue_describe(struct control *control, const char *schema, const char *
 		(void)arena_error(arena, err);
 		goto out;
 	}
+	if (control->end->mariadb && find_json(control, schema, name, columns, count, err) < 0)
+		goto out;
 	*ret_columns = columns;
 	*ret_count = count;
 	rc = 0;
@@ -383,34 +468,65 @@ int catalogue_keep_all(struct catalogue *catalogue, struct error *err)
 	return catalogue_tables(catalogue->control, keep_one, catalogue, err);
 }
 
-int catalogue_cascades(struct control *control, struct error *err)
+/* MySQL from 9.6 on makes such changes itself, and logs them; before, and in MariaDB, the engine does it where no log is. */
+static int are_cascades_logged(struct control *control, bool *ret_logged, struct error *err)
 {
 	MYSQL_RES *result;
 	MYSQL_ROW row;
-	struct buf names;
-	size_t count = 0;
 
-	if (control_query(control,
-		    "SELECT DISTINCT constraint_schema, table_name FROM information_schema.referential_constraints "
-		    "WHERE constraint_schema " NOT_SYSTEM " AND (delete_rule IN ('CASCADE', 'SET NULL') OR update_rule "
-							  "IN ('CASCADE', 'SET NULL')) ORDER BY 1, 2",
-		    "asking for foreign keys", &result, err) < 0)
+	if (control_query(control, "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'", "asking about foreign keys",
+		    &result, err) < 0)
 		return -1;
-	buf_init(&names, 8192);
-	while ((row = mysql_fetch_row(result)) != NULL) {
-		if (!catalogue_is_chosen(control->end->options, row[0], row[1]))
-			continue;
-		if (count++ < CASCADES_NAMED)
-			buf_printf(&names, "%s%s.%s", count > 1 ? ", " : "", row[0], row[1]);
-	}
+	row = mysql_fetch_row(result);
+	*ret_logged = row != NULL && row[1] != NULL && strcasecmp(row[1], "OFF") == 0;
 	mysql_free_result(result);
-	if (count > CASCADES_NAMED)
-		buf_printf(&names, " and %zu more", count - CASCADES_NAMED);
-	if (count > 0)
-		log_warning("what foreign keys with CASCADE or SET NULL do to their tables is not in MariaDB's log, so "
-			    "it is not captured: %s; the target needs "
-			    "the same foreign keys",
-			buf_cstr(&names));
-	buf_release(&names);
 	return 0;
+}
+
+struct cascades {
+	struct control *control;
+	struct buf names;
+	size_t count;
+};
+
+static int find_cascade(void *context, const char *schema, const char *name, struct error *err)
+{
+	static const char *const actions[] = { " ON DELETE CASCADE", " ON UPDATE CASCADE", " ON DELETE SET ", " ON UPDATE SET " };
+	struct cascades *found = context;
+	MYSQL_RES *result;
+	const char *text, *line;
+	size_t len;
+	bool acts = false;
+
+	if (ask_text(found->control, schema, name, &result, &text, err) < 0)
+		return -1;
+	while ((line = next_line(&text, &len)) != NULL)
+		for (size_t i = 0; i < sizeof actions / sizeof actions[0] && strncmp(line, "CONSTRAINT `", 12) == 0; i++)
+			acts = acts || line_has(line, len, actions[i]);
+	mysql_free_result(result);
+	if (acts && found->count++ < CASCADES_NAMED)
+		buf_printf(&found->names, "%s%s.%s", found->count > 1 ? ", " : "", schema, name);
+	return 0;
+}
+
+int catalogue_cascades(struct control *control, struct error *err)
+{
+	struct cascades found = { .control = control };
+	bool logged;
+	int rc;
+
+	if (are_cascades_logged(control, &logged, err) < 0)
+		return -1;
+	if (logged)
+		return 0;
+	buf_init(&found.names, 8192);
+	rc = catalogue_tables(control, find_cascade, &found, err);
+	if (found.count > CASCADES_NAMED)
+		buf_printf(&found.names, " and %zu more", found.count - CASCADES_NAMED);
+	if (rc == 0 && found.count > 0)
+		log_warning("what foreign keys with CASCADE or SET NULL do to their tables is not in the server's log, so it is not "
+			    "captured: %s; the target needs the same foreign keys",
+			buf_cstr(&found.names));
+	buf_release(&found.names);
+	return rc;
 }

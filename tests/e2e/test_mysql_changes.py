@@ -1,4 +1,6 @@
 """MariaDB and MySQL as source and as target: kinds of transactions and changes, DDL in order, every way the log can be written."""
+from decimal import Decimal
+
 import pytest
 
 from checker.evidence import Decoder
@@ -316,13 +318,27 @@ def test_names_and_a_client_in_another_charset(make_pair, kind):
 def test_missing_values_of_a_minimal_insert(make_pair, kind):
     pair = make_pair(kind, kind, ["c"])
     pair.at_source("CREATE TABLE c (id int PRIMARY KEY AUTO_INCREMENT, v varchar(20) NOT NULL DEFAULT 'quo''te', n int DEFAULT -7, "
-                   "d decimal(5,2) DEFAULT 1.5, e int, b varbinary(3) DEFAULT 'ab')")
-    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, v varchar(20), n int, d decimal(5,2), e int, b varbinary(3))")
+                   "d decimal(5,2) DEFAULT 1.5, e int, at datetime NULL DEFAULT CURRENT_TIMESTAMP)")
+    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, v varchar(20), n int, d decimal(5,2), e int, at datetime)")
     pair.start()
     with Session(pair) as at:
-        at("SET SESSION binlog_row_image = MINIMAL", "INSERT INTO c (e) VALUES (1)", "INSERT INTO c () VALUES ()",
+        at("SET SESSION binlog_row_image = MINIMAL", "INSERT INTO c (e, at) VALUES (1, NULL)", "INSERT INTO c (at) VALUES (NULL)",
            "UPDATE c SET n = NULL WHERE id = 1", "UPDATE c SET id = 5 WHERE id = 2", "DELETE FROM c WHERE id = 1")
+        assert pair.equal("c") == [(5, "quo'te", -7, Decimal("1.50"), None, None)]
+        at("INSERT INTO c (e) VALUES (3)")  # the time of now is logged: it is no constant
     pair.equal("c")
+
+
+def test_a_missing_value_that_cannot_be_known(make_pair):
+    """MariaDB leaves what it computes out of a MINIMAL insert."""
+    pair = make_pair("mariadb", "mariadb", ["c"])
+    pair.both("CREATE TABLE c (id int PRIMARY KEY, n int, seen int AS (n + 1) VIRTUAL)")
+    pair.start()
+    with Session(pair) as at:
+        at("SET SESSION binlog_row_image = MINIMAL", "INSERT INTO c (id, n) VALUES (1, 1)")
+    error = pair.capture.wait_state("failed")["error"]
+    assert error["class"] == "gap" and error["hint"] == "set binlog_row_image=FULL on the source", error
+    assert f"{pair.dbname}.c.seen: row 0 of the event: not in the image of an insert, and its default is no constant" in error["text"], error
 
 
 @both_kinds

@@ -147,3 +147,155 @@ def test_a_value_that_postgresql_has_not(make_pair, column, target, value):
     assert "cannot write an insert into public.c at binlog." in text and "key (id=77): column v: " in text, status["error"]
     assert status["error"]["class"] == "data" and status["error"]["hint"], status["error"]
     assert pair.target_rows("SELECT id FROM c") == [(6,)]
+
+
+# ---- from PostgreSQL ----
+
+# (type at the source, type of the target, [(SQL at the source, what the target prints, HEX() of bytes)])
+FROM_POSTGRES = [
+    ("boolean", "tinyint(1)", [("true", "1"), ("false", "0")]),
+    ("boolean", "bit(1)", [("true", "1")]),
+    ("smallint", "smallint", [("-32768", "-32768")]),
+    ("integer", "int", [("-2147483648", "-2147483648")]),
+    ("integer", "bigint", [("2147483647", "2147483647")]),
+    ("bigint", "bigint", [("-9223372036854775808", "-9223372036854775808")]),
+    ("bigint", "decimal(19,0)", [("9223372036854775807", "9223372036854775807")]),
+    ("oid", "int unsigned", [("4294967295", "4294967295")]),
+    ("real", "float", [("0.1", "0.10000000149011612"), ("-3.4028235e38", "-3.4028234663852886e38")]),
+    ("real", "double", [("0.5", "0.5")]),
+    ("double precision", "double", [("0.1", "0.1"), ("5e-324", "5e-324"), ("123456789.123456789", "123456789.12345679")]),
+    ("numeric(12,2)", "decimal(12,2)", [("-9999999999.99", "-9999999999.99"), ("0", "0.00")]),
+    ("numeric(12,2)", "decimal(14,4)", [("1.28", "1.2800")]),
+    ("numeric", "varchar(100)", [("12345678901234567890.5000", "12345678901234567890.5000"), ("'NaN'", "NaN")]),
+    ("numeric", "decimal(65,30)", [("1e-30", "0.000000000000000000000000000001")]),
+    ("text", "longtext", [("'Grüße, 世界 🚀'", "Grüße, 世界 🚀"), ("''", ""), ("E'quote \\' \\\\ \\n'", "quote ' \\ \n")]),
+    ("text", "varchar(40) character set latin1", [("'Grüße ÿ €'", "Grüße ÿ €")]),
+    ("varchar(40)", "varchar(40)", [("'trailing  '", "trailing  ")]),
+    ("char(5)", "char(5)", [("'ab'", "ab")]),
+    ("char(5)", "varchar(5)", [("'ab'", "ab   ")]),
+    ("bytea", "longblob", [("'\\x00ff27'", "00FF27"), ("''", "")]),
+    ("uuid", "char(36)", [("'6ba7b810-9dad-11d1-80b4-00c04fd43000'", "6ba7b810-9dad-11d1-80b4-00c04fd43000")]),
+    ("uuid", "binary(16)", [("'6ba7b810-9dad-11d1-80b4-00c04fd43000'", "6BA7B8109DAD11D180B400C04FD43000")]),
+    ("json", "longtext", [("'{\"a\":  1.10}'", '{"a":  1.10}')]),
+    ("jsonb", "json", [("'{\"a\": [1, null, \"x\"]}'", '{"a": [1, null, "x"]}')]),
+    ("integer[]", "json", [("'{1,NULL,-3}'", "[1, null, -3]"), ("'{}'", "[]")]),
+    ("text[]", "longtext", [("ARRAY['a,b', NULL]", '{"a,b",NULL}')]),
+    ("mood", "enum('sad','so so','happy')", [("'so so'", "so so")]),
+    ("mood", "varchar(20)", [("'happy'", "happy")]),
+    ("date", "date", [("'2024-02-29'", "2024-02-29"), ("'9999-12-31'", "9999-12-31")]),
+    ("time(3)", "time(3)", [("'12:34:56.789'", "12:34:56.789")]),
+    ("time", "time(6)", [("'24:00:00'", "24:00:00.000000")]),
+    ("timestamp", "datetime(6)", [("'1000-01-01 00:00:00.000001'", "1000-01-01 00:00:00.000001")]),
+    ("timestamp(0)", "datetime", [("'2024-03-31 02:30:00'", "2024-03-31 02:30:00")]),
+    ("timestamptz", "datetime(6)", [("'2024-03-31 02:30:00+02'", "2024-03-31 00:30:00.000000")]),
+    ("timestamptz(0)", "timestamp null", [("'2038-01-19 03:14:07Z'", "2038-01-19 03:14:07")]),
+    ("interval", "varchar(60)", [("'1 year 2 mons 3 days 04:05:06.789'", "1 year 2 mons 3 days 04:05:06.789")]),
+    ("inet", "varchar(60)", [("'10.0.0.1/8'", "10.0.0.1/8")]),
+    ("xml", "longtext", [("'<a b=\"c\">d</a>'", '<a b="c">d</a>')]),
+    ("bit(5)", "varchar(5)", [("B'10101'", "10101")]),
+    ("money", "varchar(40)", [("'-92233720368547758.08'", "-$92,233,720,368,547,758.08")]),
+    ("int4range", "varchar(40)", [("'[1,10)'", "[1,10)")]),
+]
+FROM_POSTGRES_MARIADB = [
+    ("uuid", "uuid", [("'6ba7b810-9dad-11d1-80b4-00c04fd43000'", "6ba7b810-9dad-11d1-80b4-00c04fd43000")]),
+    ("json", "json", [("'{\"a\":  1.10, \"a\": 2}'", '{"a":  1.10, "a": 2}')]),
+]
+REFUSED_BY_MYSQL = [
+    ("integer", "smallint"), ("bigint", "int(10) unsigned"), ("numeric(12,2)", "decimal(12,1)"), ("double precision", "float"),
+    ("timestamp", "datetime(3)"), ("timestamp(0)", "timestamp null"), ("varchar(40)", "varchar(39)"), ("bytea", "longtext"),
+    ("text", "longblob"), ("integer", "float"), ("date", "datetime"),
+]
+
+
+def shown(target):
+    if target == "bit(1)":
+        return "CAST({} AS UNSIGNED)"
+    if target in ("float", "double"):
+        return "CONCAT(CAST({} AS DOUBLE), '')"
+    return "HEX({})" if target.startswith(("binary", "longblob")) else "CAST({} AS CHAR)"
+
+
+@pytest.mark.parametrize("kind", MYSQLS)
+def test_from_postgresql(make_pair, kind):
+    cases = FROM_POSTGRES + (FROM_POSTGRES_MARIADB if kind == "mariadb" else [])
+    pair = make_pair("postgresql", kind, ["c"])
+    pair.at_source("CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy')")
+    pair.at_source("CREATE TABLE c (id integer PRIMARY KEY, "
+                   + ", ".join(f"v{n} {source}" for n, (source, _, _) in enumerate(cases)) + ")")
+    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, "
+                   + ", ".join(f"v{n} {target}" for n, (_, target, _) in enumerate(cases)) + ")")
+    pair.start()
+    pair.at_source("INSERT INTO c (id) VALUES (1000)")
+    for row in range(max(len(values) for _, _, values in cases)):
+        given = ", ".join(values[row % len(values)][0] for _, _, values in cases)
+        pair.at_source(f"INSERT INTO c VALUES ({row}, {given})")
+    pair.at_source("UPDATE c SET " + ", ".join(f"v{n} = {values[0][0]}" for n, (_, _, values) in enumerate(cases)) + " WHERE id = 1000")
+    pair.at_source("INSERT INTO c (id) VALUES (1001)")
+    pair.at_source("DELETE FROM c WHERE id = 1001")
+    pair.drain()
+    wrong = {}
+    for n, (source, target, values) in enumerate(cases):
+        got = {row: value if value is None else str(value) for row, value
+               in pair.target_rows(f"SELECT id, {shown(target).format(f'v{n}')} FROM c")}
+        wanted = {row: values[row % len(values)][1] for row in got if row < 1000} | {1000: values[0][1]}
+        if got != wanted:
+            wrong[f"{source} -> {target}"] = (got, wanted)
+    assert not wrong
+
+
+@pytest.mark.parametrize("source,target", REFUSED_BY_MYSQL, ids=[f"{a} -> {b}" for a, b in REFUSED_BY_MYSQL])
+def test_refused_by_mariadb(make_pair, source, target):
+    pair = make_pair("postgresql", "mariadb", ["c"])
+    pair.at_source(f"CREATE TABLE c (id integer PRIMARY KEY, v {source})")
+    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
+    pair.prepare()
+    pair.start_capture()
+    pair.at_source("INSERT INTO c VALUES (1, NULL)")
+    pair.start_apply(wait=False)
+    assert pair.apply.wait_end() == 78
+    text = pair.apply.log_text()
+    assert f"column v of target table {pair.dbname}.c is {target.removesuffix(' null').split('(')[0]}" in text, text
+    assert "which does not hold every value of the source's " in text and "(hint: let the target's column be " in text, text
+    assert pair.target_rows("SELECT count(*) FROM c") == [(0,)]
+
+
+def test_an_enum_that_lacks_a_label_is_refused(make_pair):
+    pair = make_pair("postgresql", "mariadb", ["c"])
+    pair.at_source("CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy'); CREATE TABLE c (id integer PRIMARY KEY, v mood)")
+    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, v enum('sad','so so'))")
+    pair.prepare()
+    pair.start_capture()
+    pair.at_source("INSERT INTO c VALUES (1, NULL)")
+    pair.start_apply(wait=False)
+    assert pair.apply.wait_end() == 78
+    assert f'the enum of column v of target table {pair.dbname}.c has no label "happy"' in pair.apply.log_text()
+
+
+@pytest.mark.parametrize("column,target,value", [("double precision", "double", "'NaN'"), ("numeric", "decimal(65,30)", "1e60"), ("date", "date", "'infinity'"),
+                                                 ("timestamptz", "timestamp(6) null", "'1950-01-01 00:00:00Z'"), ("text", "varchar(3)", "'long'"),
+                                                 ("text", "varchar(9) character set latin1", "'世界'")])
+def test_a_value_that_mariadb_has_not(make_pair, column, target, value):
+    pair = make_pair("postgresql", "mariadb", ["c"])
+    pair.at_source(f"CREATE TABLE c (id integer PRIMARY KEY, v {column})")
+    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
+    pair.start()
+    pair.at_source("INSERT INTO c VALUES (6, NULL)")
+    pair.drain()
+    pair.at_source(f"INSERT INTO c VALUES (77, {value})")
+    error = pair.apply.wait_state("failed", timeout=30)["error"]
+    assert error["class"] == "data" and f"an insert into {pair.dbname}.c at " in error["text"], error
+    assert "key (id=77)" in error["text"] and "column" in error["text"].lower(), error
+    assert pair.target_rows("SELECT id FROM c") == [(6,)]
+
+
+def test_the_error_value_of_an_enum_is_named(make_pair):
+    """MySQL's own '' with the number 0, which no strict session can write."""
+    pair = make_pair("mariadb", "mariadb", ["c"])
+    pair.both("CREATE TABLE c (id int PRIMARY KEY, v enum('sad','so so'))")
+    pair.start()
+    connection = pair.source.connect(pair.dbname)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(SESSION)
+        cursor.execute("INSERT INTO c VALUES (77, 'neither')")
+    error = pair.apply.wait_state("failed", timeout=30)["error"]
+    assert error["class"] == "data" and f"an insert into {pair.dbname}.c at " in error["text"] and "key (id=77)" in error["text"], error

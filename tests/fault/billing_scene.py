@@ -77,25 +77,25 @@ class MariaDBClerk(Worker):
                 if error.args[0] not in LOCKED:
                     raise
                 try:
-                    cursor.execute("XA END %s", xid)
+                    cursor.execute("XA END %s", [xid])
                 except pymysql.Error:
                     pass  # a deadlock has ended it
-                cursor.execute("XA ROLLBACK %s", xid)
+                cursor.execute("XA ROLLBACK %s", [xid])
 
     def branch(self, cursor, work, xid):
         self.rows = {}
         name, fate = f"{self.name}/{self.transactions}", self.random.random()
-        cursor.execute("XA START %s", xid)
+        cursor.execute("XA START %s", [xid])
         remember = work(cursor)
-        cursor.execute("XA END %s", xid)
+        cursor.execute("XA END %s", [xid])
         if fate < 0.7:
-            cursor.execute("XA PREPARE %s", xid)
+            cursor.execute("XA PREPARE %s", [xid])
         if remember is None or fate < 0.1:
-            cursor.execute("XA ROLLBACK %s", xid)
+            cursor.execute("XA ROLLBACK %s", [xid])
             self.journal.write(rolled_back=name)
             return
         self.journal.write(intent=name)
-        cursor.execute("XA COMMIT %s" + (" ONE PHASE" if fate >= 0.7 else ""), xid)
+        cursor.execute("XA COMMIT %s" + (" ONE PHASE" if fate >= 0.7 else ""), [xid])
         cursor.execute("SELECT @@last_gtid")
         self.journal.write(committed=cursor.fetchone()[0], of=name, rows=self.rows)
         remember()
@@ -121,7 +121,7 @@ class MySQLClerk(Worker):
         self.transactions += 1
         gtid = f"{self.uuid}:{self.number}"
         with conn.cursor() as cursor:
-            cursor.execute("SET gtid_next = %s", gtid)
+            cursor.execute("SET gtid_next = %s", [gtid])
             remember = work(cursor)
             if remember is None:
                 conn.rollback()
@@ -170,8 +170,8 @@ class Scene:
         with self.line.source.connect("billing", autocommit=False) as connection, connection.cursor() as cursor:
             gtid = f"{uuid.uuid4()}:1"
             if self.clerk.named:
-                cursor.execute("SET gtid_next = %s", gtid)
-            cursor.execute("INSERT INTO billing_log VALUES (now(6), 'drain', %s, NULL)", mark)
+                cursor.execute("SET gtid_next = %s", [gtid])
+            cursor.execute("INSERT INTO billing_log VALUES (now(6), 'drain', %s, NULL)", [mark])
             connection.commit()
             if not self.clerk.named:
                 cursor.execute("SELECT @@last_gtid")

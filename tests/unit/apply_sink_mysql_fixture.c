@@ -81,7 +81,7 @@ void fixture_run(const char *sql)
 
 void fixture_expect(const char *sql, const char *want)
 {
-	MYSQL_RES *result;
+	MYSQL_RES *result = NULL;
 	const char *have;
 	MYSQL_ROW row;
 
@@ -150,7 +150,7 @@ const struct column two_columns[] = {
 /* What a failed test left behind. */
 static void kill_agents(void)
 {
-	MYSQL_RES *result;
+	MYSQL_RES *result = NULL;
 	char sql[64];
 
 	fixture_run("ROLLBACK");

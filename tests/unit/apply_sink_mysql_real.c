@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -605,6 +608,53 @@ static void a_killed_connection_is_a_retry(void **state)
 	fixture_expect("SELECT count(*) FROM t.t", "0");
 }
 
+static void a_stop_ends_the_connecting(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sink_options o = fixture_options();
+	socklen_t size = sizeof address;
+	int silent = socket(AF_INET, SOCK_STREAM, 0);
+	struct error err = ERROR_INIT;
+	struct sink_position position;
+	struct sink *sink;
+
+	assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(silent, 1), 0);
+	assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &size), 0);
+	o.hostname = "127.0.0.1";
+	o.port = ntohs(address.sin_port);
+	fixture_stopping = true;
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &err), -1);
+	fixture_stopping = false;
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_string_equal(err.text, "interrupted");
+	(void)close(silent);
+}
+
+static void a_server_that_dies_in_the_middle_is_a_retry(void **state)
+{
+	const char *restart = getenv("SINK_TEST_RESTART");
+	struct fixture f;
+	int n = 0;
+
+	if (restart == NULL)
+		skip();
+	fixture_start(&f, PLAIN);
+	fixture_prepare(&f);
+	fixture_begin(&f, 1);
+	while (n < 30000)
+		fixture_must(&f, fixture_insert(&f, n++, "first half"));
+	assert_int_equal(system(restart), 0);
+	while (fixture_insert(&f, n, "second half") == 0)
+		assert_true(++n < 200000);
+	assert_int_equal(f.err.class, ERROR_RETRY);
+	assert_non_null(strstr(f.err.text, "connection to the target was lost"));
+	fixture_ops->abort(f.sink);
+	fixture_finish(&f);
+	fixture_connect();
+	fixture_expect("SELECT count(*) FROM t.t", "0");
+}
+
 static void a_lost_commit_is_found_out_by_the_position(void **state)
 {
 	const char *restart = getenv("SINK_TEST_RESTART");
@@ -817,6 +867,8 @@ int main(void)
 		cmocka_unit_test(the_session_is_ours),
 		cmocka_unit_test(one_agent_holds_the_target),
 		cmocka_unit_test(a_killed_connection_is_a_retry),
+		cmocka_unit_test(a_stop_ends_the_connecting),
+		cmocka_unit_test(a_server_that_dies_in_the_middle_is_a_retry),
 		cmocka_unit_test(a_lost_commit_is_found_out_by_the_position),
 		cmocka_unit_test(a_shape_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_missing_label_is_refused),

@@ -91,7 +91,7 @@ void scene_run(struct scene *scene, int server, const char *format, ...)
 const char *scene_ask(struct scene *scene, int server, const char *sql)
 {
 	static char answer[4096];
-	MYSQL_RES *result;
+	MYSQL_RES *result = NULL;
 	MYSQL_ROW row;
 
 	if (mysql_real_query(scene->sql[server], sql, strlen(sql)) != 0 ||
