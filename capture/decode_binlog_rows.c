@@ -7,7 +7,8 @@
  * of the table follows, present or not: its value is a list of changes to that of the before image.
  *
  * binlog_row_image decides which columns an image has: FULL all; NOBLOB leaves out BLOB and TEXT columns that are not part of the key and did
- * not change; MINIMAL has the key before and what the statement set after. What becomes of the others: decode_binlog_rows.h.
+ * not change; MINIMAL has the key before and what the statement set after. What becomes of the others, and of generated columns:
+ * decode_binlog_rows.h. Indexes of columns are those of the log (shape->columns) until a value is stored at its place in the table.
  */
 #include "capture/decode_binlog_rows.h"
 
@@ -26,7 +27,8 @@
 /* Which columns the images of one side have. */
 struct side {
 	const unsigned char *columns; /* the event's bitmap; NULL: there is no such image */
-	size_t count;                 /* of columns present */
+	size_t logged;                /* columns present */
+	size_t count;                 /* of these, columns of the table */
 };
 
 struct binlog_rows {
@@ -76,35 +78,46 @@ static int row_malformed(const struct binlog_rows *rows, const char *what, struc
 		table->name, rows->row, rows->at - rows->start, rows->end - rows->start, what);
 }
 
-static int column_error(const struct binlog_rows *rows, size_t i, struct error *err)
+/* place: in the table; BINLOG_LEFT_OUT: one that it does not have. */
+static int column_error(const struct binlog_rows *rows, size_t place, struct error *err)
 {
 	const struct table *table = rows->shape->table;
 
+	if (place == BINLOG_LEFT_OUT)
+		return error_prefix(err, "%s.%s: row %" PRIu32 " of the event: one of its generated columns (%s)", table->schema,
+			table->name, rows->row, rows->shape->left_out);
 	return error_prefix(err, "%s.%s.%s: row %" PRIu32 " of the event", table->schema, table->name,
-		table->columns[i].name, rows->row);
+		table->columns[place].name, rows->row);
 }
 
 /* ---- opening ---- */
 
-static void set_side(struct side *side, const unsigned char *columns, size_t column_count)
+static void set_side(struct side *side, const unsigned char *columns, const struct binlog_shape *shape)
 {
 	side->columns = columns;
+	side->logged = 0;
 	side->count = 0;
-	for (size_t i = 0; columns != NULL && i < column_count; i++)
-		side->count += bit_at(columns, i);
+	for (size_t i = 0; columns != NULL && i < shape->column_count; i++) {
+		if (!bit_at(columns, i))
+			continue;
+		side->logged++;
+		side->count += shape->columns[i].place != BINLOG_LEFT_OUT;
+	}
 }
 
 /* The before image must tell which row it was: by all columns or by those of the key. */
 static int check_before(struct binlog_rows *rows, struct error *err)
 {
-	const struct table *table = rows->shape->table;
+	const struct binlog_shape *shape = rows->shape;
+	const struct table *table = shape->table;
 	bool whole = table->key_count > 0;
 
 	rows->before_is_key = false;
 	if (rows->before.columns == NULL || rows->before.count == table->column_count)
 		return 0;
-	for (size_t i = 0; i < table->key_count; i++)
-		whole = whole && bit_at(rows->before.columns, table->key[i]);
+	for (size_t i = 0; i < shape->column_count; i++)
+		whole = whole && (bit_at(rows->before.columns, i) || shape->columns[i].place == BINLOG_LEFT_OUT ||
+			!table->columns[shape->columns[i].place].key);
 	if (!whole) {
 		(void)error_set(err, ERROR_GAP, "%s.%s: the old row's image has %zu of %zu columns and no key", table->schema,
 			table->name, rows->before.count, table->column_count);
@@ -114,9 +127,26 @@ static int check_before(struct binlog_rows *rows, struct error *err)
 	return 0;
 }
 
+/* The after image of an update must have the generated columns that the server leaves out whether they changed or not. */
+static int check_after(const struct binlog_rows *rows, struct error *err)
+{
+	const struct binlog_shape *shape = rows->shape;
+	const struct table *table = shape->table;
+
+	if (rows->op != CHANGE_UPDATE || rows->after.count == table->column_count)
+		return 0;
+	for (size_t i = 0; i < shape->column_count; i++)
+		if (shape->columns[i].may_differ && !bit_at(rows->after.columns, i)) {
+			(void)error_set(err, ERROR_GAP, "%s.%s.%s: a generated column that is not in the image of an update, so that nobody knows "
+				"whether it changed", table->schema, table->name, table->columns[shape->columns[i].place].name);
+			return error_hint(err, HINT_IMAGE ": other images lack VIRTUAL columns");
+		}
+	return 0;
+}
+
 static int reserve_json(struct binlog_rows *rows, struct error *err)
 {
-	size_t count = rows->shape->table->column_count;
+	size_t count = rows->shape->column_count;
 	struct binlog_bytes *json;
 
 	if (!rows->partial || count <= rows->json_room)
@@ -131,21 +161,24 @@ static int reserve_json(struct binlog_rows *rows, struct error *err)
 
 static int open_shape(struct binlog_rows *rows, const struct binlog_rows_event *event, struct error *err)
 {
-	const struct table *table = rows->shape->table;
+	const struct binlog_shape *shape = rows->shape;
+	const struct table *table = shape->table;
 
-	if (event->column_count != table->column_count)
+	if (event->column_count != shape->column_count)
 		return error_set(err, ERROR_DATA, "%s.%s: the rows have %zu columns, the table map %zu", table->schema,
-			table->name, event->column_count, table->column_count);
+			table->name, event->column_count, shape->column_count);
 	if ((event->partial && event->op != CHANGE_UPDATE) ||
 		(event->op != CHANGE_INSERT && event->before_columns == NULL) ||
 		(event->op != CHANGE_DELETE && event->after_columns == NULL))
 		return error_set(err, ERROR_BUG, "%s.%s: rows without the columns of an image", table->schema, table->name);
-	set_side(&rows->before, event->op != CHANGE_INSERT ? event->before_columns : NULL, table->column_count);
-	set_side(&rows->after, event->op != CHANGE_DELETE ? event->after_columns : NULL, table->column_count);
+	set_side(&rows->before, event->op != CHANGE_INSERT ? event->before_columns : NULL, shape);
+	set_side(&rows->after, event->op != CHANGE_DELETE ? event->after_columns : NULL, shape);
 	/* A MINIMAL insert in which every column has its default. MySQL refuses to log two such rows in one event (its error 1534), so this is one. */
-	rows->empty_insert = event->rows_len == 0 && event->op == CHANGE_INSERT && rows->after.count == 0 &&
+	rows->empty_insert = event->rows_len == 0 && event->op == CHANGE_INSERT && rows->after.logged == 0 &&
 		table->column_count > 0;
-	return event->rows_len > 0 && check_before(rows, err) < 0 ? -1 : reserve_json(rows, err);
+	if (event->rows_len > 0 && (check_before(rows, err) < 0 || check_after(rows, err) < 0))
+		return -1;
+	return reserve_json(rows, err);
 }
 
 int binlog_rows_open(struct binlog_rows *rows, const struct binlog_rows_event *event, struct error *err)
@@ -196,7 +229,7 @@ static int take_partial_json(struct binlog_rows *rows, size_t i, struct arena *a
 	const unsigned char *changes;
 	size_t len;
 
-	if (binlog_value_bytes(&rows->shape->fields[i], &rows->at, rows->end, &changes, &len, err) < 0)
+	if (binlog_value_bytes(&rows->shape->columns[i].field, &rows->at, rows->end, &changes, &len, err) < 0)
 		return -1;
 	if (before->ptr == NULL) {
 		(void)error_set(err, ERROR_GAP, "the log has only what changed in the value, and not the value before");
@@ -209,7 +242,7 @@ static int take_partial_json(struct binlog_rows *rows, size_t i, struct arena *a
 static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct arena *arena, struct value *ret,
 	struct error *err)
 {
-	const struct binlog_field *field = &rows->shape->fields[i];
+	const struct binlog_field *field = &rows->shape->columns[i].field;
 	const unsigned char *from = rows->at;
 
 	if (keep && field->form == FORM_JSON) {
@@ -223,29 +256,30 @@ static int take_value(struct binlog_rows *rows, size_t i, bool keep, struct aren
 static int take_image(struct binlog_rows *rows, const struct side *side, bool keep, const unsigned char *partial,
 	struct arena *arena, struct value *values, struct error *err)
 {
-	const struct binlog_field *fields = rows->shape->fields;
-	size_t count = rows->shape->table->column_count, null_bytes = (side->count + 7) / 8, n = 0, json = 0;
+	const struct binlog_shape_column *columns = rows->shape->columns;
+	size_t count = rows->shape->column_count, null_bytes = (side->logged + 7) / 8, n = 0, json = 0;
 	const unsigned char *nulls = rows->at;
+	struct value passed_over;
 
 	if ((size_t)(rows->end - rows->at) < null_bytes)
 		return row_malformed(rows, "cut off in its NULL bits", err);
 	rows->at += null_bytes;
 	for (size_t i = 0; i < count; i++) {
-		bool changes = partial != NULL && fields[i].form == FORM_JSON && bit_at(partial, json++);
+		struct value *value = columns[i].place != BINLOG_LEFT_OUT ? &values[columns[i].place] : &passed_over;
+		bool changes = partial != NULL && columns[i].field.form == FORM_JSON && bit_at(partial, json++);
 		int result;
 
 		if (!bit_at(side->columns, i)) {
-			values[i].kind = VALUE_UNCHANGED;
+			value->kind = VALUE_UNCHANGED;
 			continue;
 		}
 		if (bit_at(nulls, n++)) {
-			values[i].kind = VALUE_NULL;
+			value->kind = VALUE_NULL;
 			continue;
 		}
-		result = changes ? take_partial_json(rows, i, arena, &values[i], err) :
-			take_value(rows, i, keep, arena, &values[i], err);
+		result = changes ? take_partial_json(rows, i, arena, value, err) : take_value(rows, i, keep, arena, value, err);
 		if (result < 0)
-			return column_error(rows, i, err);
+			return column_error(rows, columns[i].place, err);
 	}
 	return 0;
 }
@@ -297,7 +331,7 @@ static void keep_key(const struct binlog_rows *rows, struct value *before)
 static int take_before(struct binlog_rows *rows, struct arena *arena, struct value *before, struct error *err)
 {
 	if (rows->partial)
-		memset(rows->json, 0, rows->shape->table->column_count * sizeof *rows->json);
+		memset(rows->json, 0, rows->shape->column_count * sizeof *rows->json);
 	return take_image(rows, &rows->before, rows->partial, NULL, arena, before, err);
 }
 

@@ -13,6 +13,7 @@
 
 /* MariaDB from 11.5 on leaves generated columns out of the images of updates and deletes. */
 #define VERSION_WITHOUT_GENERATED UINT32_C(0x0b0500)
+#define LEFT_OUT_NAMED 400 /* bytes of names */
 
 /* What a shape is being made from. */
 struct maker {
@@ -94,12 +95,22 @@ static void find_default(struct maker *m, size_t i, const struct binlog_catalogu
 	struct arena *arena = &m->shape->arena;
 
 	def->value.kind = VALUE_NULL;
-	if (known == NULL || known->default_computed)
+	if (known == NULL || known->default_computed || known->generated)
 		def->known = false;
 	else if (known->default_text != NULL)
 		def->known = binlog_value_default(field, known->default_text, m->format->mariadb, arena, &def->value);
 	else
 		def->known = m->map->columns[i].nullable || binlog_value_implicit_default(field, arena, &def->value);
+}
+
+/* Inserts have it, so its values must be stepped over: without a look at the text in them. */
+static void leave_out(struct binlog_shape_column *logged)
+{
+	struct binlog_field *field = &logged->field;
+
+	logged->place = BINLOG_LEFT_OUT;
+	if (field->prefix > 0)
+		*field = (struct binlog_field){ .form = FORM_BYTES, .prefix = field->prefix };
 }
 
 /* *column is overwritten by the next one's if it is left out. */
@@ -123,15 +134,22 @@ static int make_column(struct maker *m, size_t i, struct column *column)
 	if (m->format->version < VERSION_WITHOUT_GENERATED)
 		logged->may_differ = true;
 	else
-		logged->place = BINLOG_LEFT_OUT;
+		leave_out(logged);
 	return 0;
 }
 
+/* Too many to name end in dots. */
 static int note_left_out(struct maker *m, const char *name)
 {
 	struct binlog_shape *shape = m->shape;
+	size_t len = shape->left_out != NULL ? strlen(shape->left_out) : 0;
 
-	shape->left_out = shape->left_out == NULL ? name : arena_printf(&shape->arena, "%s, %s", shape->left_out, name);
+	if (len == 0)
+		shape->left_out = name;
+	else if (len < LEFT_OUT_NAMED)
+		shape->left_out = arena_printf(&shape->arena, "%s, %s", shape->left_out, name);
+	else if (shape->left_out[len - 1] != '.')
+		shape->left_out = arena_printf(&shape->arena, "%s ...", shape->left_out);
 	return shape->left_out != NULL ? 0 : arena_error(&shape->arena, m->err);
 }
 
@@ -152,7 +170,6 @@ static int make_columns(struct maker *m, struct column *columns, size_t *key)
 			continue;
 		}
 		logged->place = table->column_count++;
-		m->shape->differ_count += logged->may_differ;
 		find_default(m, i, find_known(m, i));
 		if (column->key)
 			key[table->key_count++] = logged->place;

@@ -31,8 +31,7 @@ struct binlog_default {
 struct binlog_shape_column {
 	struct binlog_field field;
 	size_t place; /* in the table; BINLOG_LEFT_OUT: the table is given out without it */
-	/* An update that has it neither before nor after does not mean that it stayed. */
-	bool may_differ;
+	bool may_differ; /* also if an update's after image lacks it */
 };
 
 struct binlog_shape {
@@ -42,9 +41,8 @@ struct binlog_shape {
 	struct binlog_shape_column *columns;
 	size_t column_count;             /* of the log; the table's are fewer if some are left out */
 	struct binlog_default *defaults; /* by the table's columns */
-	size_t json_count;    /* FORM_JSON columns: a partial update has a bit for each */
-	size_t differ_count;  /* columns that may_differ */
-	const char *left_out; /* their names, joined by ", "; NULL: none */
+	size_t json_count;               /* FORM_JSON columns: a partial update has a bit for each */
+	const char *left_out;            /* names of the columns left out, joined by ", "; NULL: none */
 };
 
 /*

@@ -38,8 +38,9 @@ struct numbered {
 
 struct binlog_tables {
 	const struct binlog_catalogue *catalogue;
-	bool mariadb;
+	struct binlog_format format;
 	bool was_minimal;
+	const char *left_out; /* of the last map, if it was not told of its name before */
 	struct arena scratch; /* of one map */
 	struct table **tables; /* by slot; all that there ever were */
 	size_t table_count, table_room;
@@ -85,11 +86,11 @@ void binlog_tables_free(struct binlog_tables *tables)
 	free(tables);
 }
 
-void binlog_tables_server(struct binlog_tables *tables, bool mariadb)
+void binlog_tables_server(struct binlog_tables *tables, const struct binlog_format *format)
 {
-	if (tables->mariadb != mariadb)
+	if (tables->format.mariadb != format->mariadb || tables->format.version != format->version)
 		binlog_tables_forget(tables, NULL, NULL);
-	tables->mariadb = mariadb;
+	tables->format = *format;
 }
 
 /* ---- names ---- */
@@ -140,6 +141,14 @@ bool binlog_tables_was_minimal(struct binlog_tables *tables)
 
 	tables->was_minimal = false;
 	return was;
+}
+
+const char *binlog_tables_left_out(struct binlog_tables *tables)
+{
+	const char *names = tables->left_out;
+
+	tables->left_out = NULL;
+	return names;
 }
 
 /* ---- table ids ---- */
@@ -235,6 +244,11 @@ static int reserve(struct binlog_tables *tables, struct error *err)
 	return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* A struct table for the shape: the last one of the name if it looks the same, else a new one. Also the name's place. */
 static int install(struct binlog_tables *tables, struct binlog_shape *shape, struct named **ret, struct error *err)
 {
@@ -259,6 +273,8 @@ static int install(struct binlog_tables *tables, struct binlog_shape *shape, str
 		tables->tables[tables->table_count++] = table;
 	}
 	binlog_shape_bind(shape, table);
+	if (named->shape == NULL || !same_text(named->shape->left_out, shape->left_out))
+		tables->left_out = shape->left_out;
 	if (named->shape != NULL) {
 		drop_ids(tables, 0, named->shape);
 		binlog_shape_free(named->shape);
@@ -280,8 +296,8 @@ static int take_in(struct binlog_tables *tables, const void *bytes, size_t len, 
 	struct binlog_shape *shape;
 	struct binlog_map parsed;
 
-	if (binlog_map_parse(bytes, len, tables->mariadb, &tables->scratch, &parsed, err) < 0 || reserve(tables, err) < 0 ||
-		binlog_shape_new(&parsed, tables->catalogue, tables->mariadb, &shape, err) < 0)
+	if (binlog_map_parse(bytes, len, tables->format.mariadb, &tables->scratch, &parsed, err) < 0 ||
+		reserve(tables, err) < 0 || binlog_shape_new(&parsed, tables->catalogue, &tables->format, &shape, err) < 0)
 		return -1;
 	if (install(tables, shape, ret, err) < 0) {
 		binlog_shape_free(shape);
@@ -317,6 +333,7 @@ int binlog_tables_map(struct binlog_tables *tables, const void *bytes, size_t le
 	unsigned char *map;
 	int result = -1;
 
+	tables->left_out = NULL;
 	if (binlog_map_head(bytes, len, &tables->scratch, &head, err) < 0)
 		goto out;
 	named = find_named(tables, head.schema, head.name);

@@ -1,5 +1,5 @@
 /*
- * decode_charset_tables.c: the charsets of MySQL and MariaDB. Made by build-aux/charset_tables.py from what the servers say; do not edit.
+ * decode_charset_tables.c: the charsets of MySQL and MariaDB. Made by tests/vectors/charsets/record.py from what the servers say; do not edit.
  *
  * A one-byte charset is the 128 characters of its upper half (0: none); where the lower half is not ASCII there is a table for it too. For the charsets
  * that iconv converts, the characters that the servers convert otherwise.

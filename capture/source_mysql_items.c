@@ -335,7 +335,7 @@ static int take_format(struct source *src, const struct binlog_item *item, struc
 		return unexpected(src, item, "a file begins in the middle of a transaction", err);
 	if (item->format.mariadb != src->end.mariadb)
 		return unexpected(src, item, "the log was written by a server of the other kind", err);
-	binlog_tables_server(src->tables, item->format.mariadb);
+	binlog_tables_server(src->tables, &item->format);
 	binlog_tables_new_file(src->tables);
 	return 0;
 }

@@ -347,7 +347,7 @@ static int take_item(struct reading *reading, const struct binlog_item *item, st
 	buf_printf(line, "%" PRIu64 " ", item->end);
 	switch (item->kind) {
 	case BINLOG_FORMAT:
-		binlog_tables_server(reading->tables, item->format.mariadb);
+		binlog_tables_server(reading->tables, &item->format);
 		binlog_tables_new_file(reading->tables);
 		buf_printf(line, "format %s", item->format.server_version);
 		break;
