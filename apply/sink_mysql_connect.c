@@ -133,6 +133,19 @@ static void set_keepalive(MYSQL *conn)
 
 /* ---- connecting ---- */
 
+/* TLS that cannot be agreed on is a matter of settings; a connection that ends in the middle of that is not. */
+static bool is_tls_refused(MYSQL *conn)
+{
+	static const char *const ends[] = { "unexpected eof", "Connection reset", "Broken pipe", "Success" };
+
+	if (mysql_errno(conn) != CR_SSL_CONNECTION_ERROR)
+		return false;
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		if (strstr(mysql_error(conn), ends[i]) != NULL)
+			return false;
+	return true;
+}
+
 static int failed(const struct sink_options *options, MYSQL *conn, struct error *err)
 {
 	char what[512];
@@ -141,7 +154,7 @@ static int failed(const struct sink_options *options, MYSQL *conn, struct error 
 	(void)snprintf(what, sizeof what, "could not connect to the target database \"%s\" at %s:%" PRId64,
 		options->dbname, is_set(options->hostname) ? options->hostname : "the local socket", options->port);
 	(void)my_error_set(err, what, number, mysql_error(conn));
-	if (number == CR_SSL_CONNECTION_ERROR || number == CR_AUTH_PLUGIN_CANNOT_LOAD) {
+	if (is_tls_refused(conn) || number == CR_AUTH_PLUGIN_CANNOT_LOAD) {
 		err->class = ERROR_CONFIG;
 		(void)error_hint(err, number == CR_SSL_CONNECTION_ERROR ?
 			"correct the target's host or ssl settings: the server's certificate must be signed by sslrootcert and bear the host's name" :

@@ -344,6 +344,7 @@ struct source {
 	/* ---- decoding ---- */
 	struct binlog_catalogue callbacks;
 	struct binlog_tables *tables;
+	struct binlog_format format; /* of the file that feed reads */
 	struct binlog_rows *rows;
 	struct arena arena; /* of one row, one statement, one name */
 	struct source_map *maps; /* of the statement being read */
@@ -381,6 +382,8 @@ int items_give(struct source *src, struct source_item *ret_item, struct error *e
 int statement_take(struct source *src, const struct binlog_item *item, struct error *err);
 /* XA COMMIT: the branch's rows become the group's. */
 int items_take_branch(struct source *src, const struct binlog_item *item, const char *xid, struct error *err);
+/* binlog_tables_map(), and a warning of what the table is given out without. */
+int items_map(struct source *src, const void *bytes, size_t len, const struct table **ret_table, struct error *err);
 /* The group ends with this item. */
 int items_end_group(struct source *src, const struct binlog_item *item, struct error *err);
 

@@ -2,7 +2,7 @@
  * source_mysql_catalogue.c: what information_schema says of tables, for what the log does not say of them.
  *
  * With binlog_row_metadata=FULL the decoder asks only because of types that look alike in the log (UUID, INET4, INET6,
- * JSON, VECTOR of MariaDB), and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
+ * JSON, VECTOR of MariaDB) and of generated columns, and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
  * answer gives the names, so it must be the one of that place of the log: answers are kept (source_mysql_shapes.c),
  * and one that does not fit the types of the log's table map is a named stop.
  *
@@ -47,6 +47,7 @@ enum {
 	COLUMN_CHARSET,
 	COLUMN_DEFAULT,
 	COLUMN_EXTRA,
+	COLUMN_EXPRESSION,
 	COLUMN_IS_KEY
 };
 
@@ -54,7 +55,7 @@ static int describe_sql(const char *schema, const char *name, struct buf *sql, s
 {
 	buf_append_str(sql,
 		"SELECT c.column_name, c.data_type, c.column_type, COALESCE(c.character_set_name, ''), "
-		"c.column_default, c.extra, "
+		"c.column_default, c.extra, c.generation_expression, "
 		"EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema "
 		"AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name) "
 		"FROM information_schema.columns c WHERE c.table_schema = ");
@@ -167,6 +168,13 @@ static bool is_expression(const char *text)
 		strncasecmp(text, "b'", 2) != 0 && strncasecmp(text, "x'", 2) != 0;
 }
 
+/* System versioning's columns are called STORED GENERATED too, but are part of a row like others. */
+static bool is_generated(const char *extra, const char *expression)
+{
+	return (strcasestr(extra, "VIRTUAL GENERATED") != NULL || strcasestr(extra, "STORED GENERATED") != NULL) &&
+		(expression == NULL || strncmp(expression, "ROW ", 4) != 0);
+}
+
 static bool take_row(MYSQL_ROW row, bool mariadb, struct arena *arena, struct binlog_catalogue_column *column)
 {
 	const char *extra = row[COLUMN_EXTRA] != NULL ? row[COLUMN_EXTRA] : "", *text = row[COLUMN_DEFAULT];
@@ -177,6 +185,7 @@ static bool take_row(MYSQL_ROW row, bool mariadb, struct arena *arena, struct bi
 	column->charset = keep(arena, row[COLUMN_CHARSET]);
 	column->is_json = strcmp(column->data_type != NULL ? column->data_type : "", "json") == 0;
 	column->key = row[COLUMN_IS_KEY] != NULL && row[COLUMN_IS_KEY][0] == '1';
+	column->generated = is_generated(extra, row[COLUMN_EXPRESSION]);
 	column->default_computed = strcasestr(extra, "DEFAULT_GENERATED") != NULL ||
 		strcasestr(extra, "auto_increment") != NULL || strcasestr(extra, "GENERATED") != NULL ||
 		(mariadb && text != NULL && is_expression(text));
@@ -237,6 +246,7 @@ static void write_description(const struct binlog_catalogue_column *columns, siz
 		buf_append_str(out, c->key ? "k" : "");
 		buf_append_str(out, c->default_text != NULL ? "d" : "");
 		buf_append_str(out, c->default_computed ? "c" : "");
+		buf_append_str(out, c->generated ? "g" : "");
 		buf_append_byte(out, '\n');
 	}
 }
@@ -262,6 +272,7 @@ static bool read_column(char **io_at, char *end, struct binlog_catalogue_column 
 		ret->is_json = ret->is_json || *at == 'j';
 		ret->key = ret->key || *at == 'k';
 		ret->default_computed = ret->default_computed || *at == 'c';
+		ret->generated = ret->generated || *at == 'g';
 		if (*at == 'd')
 			ret->default_text = texts[4];
 	}

@@ -24,6 +24,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/failpoint.h"
+#include "lib/base/log.h"
 
 #define MAPS_MAX ((size_t)65536)
 #define DUMMY_TABLE_ID UINT64_C(0xffffff)
@@ -215,6 +216,7 @@ static int end_branch(struct source *src, const struct binlog_item *item, struct
 	feed_close(src->branch);
 	src->branch = NULL;
 	src->large = true;
+	binlog_tables_server(src->tables, &src->format);
 	binlog_tables_new_file(src->tables);
 	return items_end_group(src, item, err);
 }
@@ -279,6 +281,20 @@ static int note_map(struct source *src, uint64_t table_id, bool chosen, struct e
 	return 0;
 }
 
+int items_map(struct source *src, const void *bytes, size_t len, const struct table **ret_table, struct error *err)
+{
+	const char *left_out;
+
+	if (binlog_tables_map(src->tables, bytes, len, ret_table, err) < 0)
+		return -1;
+	left_out = binlog_tables_left_out(src->tables);
+	if (left_out != NULL)
+		log_warning("%s.%s is captured without its generated columns, because MariaDB from 11.5 on does not log what "
+			    "becomes of them in an update: %s; let the target's table generate them too",
+			(*ret_table)->schema, (*ret_table)->name, left_out);
+	return 0;
+}
+
 static int take_map(struct source *src, const struct binlog_item *item, struct error *err)
 {
 	const struct table *table;
@@ -292,7 +308,7 @@ static int take_map(struct source *src, const struct binlog_item *item, struct e
 	if (binlog_map_name(item->bytes.bytes, item->bytes.len, &src->arena, &table_id, &schema, &name, err) < 0)
 		return -1;
 	chosen = catalogue_is_chosen(&src->options, schema, name);
-	if (chosen && binlog_tables_map(src->tables, item->bytes.bytes, item->bytes.len, &table, err) < 0)
+	if (chosen && items_map(src, item->bytes.bytes, item->bytes.len, &table, err) < 0)
 		return error_prefix(err, "%s:%" PRIu64, file_of(src), item->start);
 	return note_map(src, table_id, chosen, err);
 }
@@ -335,6 +351,8 @@ static int take_format(struct source *src, const struct binlog_item *item, struc
 		return unexpected(src, item, "a file begins in the middle of a transaction", err);
 	if (item->format.mariadb != src->end.mariadb)
 		return unexpected(src, item, "the log was written by a server of the other kind", err);
+	if (src->branch == NULL)
+		src->format = item->format;
 	binlog_tables_server(src->tables, &item->format);
 	binlog_tables_new_file(src->tables);
 	return 0;

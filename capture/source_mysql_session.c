@@ -91,7 +91,6 @@ static const struct meaning meanings[] = {
 	{ CR_PLUGIN_NOT_ALLOWED, NULL, ERROR_CONFIG,
 		"without TLS this method would show the password to whoever answers: set database.sslmode to require "
 		"or better, or use the Unix socket" },
-	{ CR_SSL_CONNECTION_ERROR, NULL, ERROR_CONFIG, HINT_TLS },
 	{ CR_AUTH_PLUGIN_CANNOT_LOAD, NULL, ERROR_CONFIG,
 		"the client library lacks this method: give the account another one" },
 	{ 1236, "purged", ERROR_GAP, HINT_PURGED },
@@ -207,6 +206,19 @@ static MYSQL *new_connection(const struct source_options *options, unsigned read
 	return conn;
 }
 
+/* TLS that cannot be agreed on is a matter of settings; a connection that ends in the middle of that, or later, is not. */
+static bool is_tls_refused(MYSQL *conn)
+{
+	static const char *const ends[] = { "unexpected eof", "Connection reset", "Broken pipe", "Success" };
+
+	if (conn == NULL || mysql_errno(conn) != CR_SSL_CONNECTION_ERROR)
+		return false;
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		if (strstr(mysql_error(conn), ends[i]) != NULL)
+			return false;
+	return true;
+}
+
 /* One try; NULL and err. *ret_again: another try with all methods is safe, because the server has TLS. */
 static MYSQL *connect_once(
 	const struct endpoint *end, unsigned read_timeout_s, enum methods methods, bool *ret_again, struct error *err)
@@ -223,6 +235,10 @@ static MYSQL *connect_once(
 			socket && is_set(options->hostname) ? options->hostname : NULL, 0) != NULL)
 		return conn;
 	(void)connection_error(end, conn, "could not connect", err);
+	if (is_tls_refused(conn)) {
+		err->class = ERROR_CONFIG;
+		(void)error_hint(err, HINT_TLS);
+	}
 	if (conn != NULL) {
 		*ret_again = methods == METHODS_SAFE && mysql_errno(conn) == CR_PLUGIN_NOT_ALLOWED &&
 			tls_use(options) != TLS_NONE && (conn->server_capabilities & CLIENT_SSL) != 0;

@@ -98,7 +98,7 @@ static int shape_from_catalogue(
 	}
 	src->catalogue.warned = true; /* this map is not the log's */
 	if (map_make(named->schema, named->name, columns, count, src->end.mariadb, &map, err) == 0)
-		rc = binlog_tables_map(src->tables, map.data, map.len, ret_table, err);
+		rc = items_map(src, map.data, map.len, ret_table, err);
 	src->catalogue.warned = warned;
 out:
 	buf_release(&map);

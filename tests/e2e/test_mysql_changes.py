@@ -356,6 +356,20 @@ def test_foreign_keys_that_cascade(make_pair, kind):
 
 
 @both_kinds
+def test_cascades_that_the_source_tells_and_the_target_does_too(make_pair, kind):
+    """PostgreSQL tells the deletes that a cascade made; the target has made them already. Found with rights on the tables alone."""
+    pair = make_pair("postgresql", kind, ["parent", "child"])
+    pair.at_source("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, p int "
+                   "REFERENCES parent ON DELETE CASCADE)")
+    pair.at_target("CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, p int, "
+                   "FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)")
+    pair.start()
+    pair.at_source("INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (10, 1), (11, 1), (20, 2)")
+    pair.at_source("DELETE FROM parent WHERE id = 1")
+    assert pair.equal("parent", "child") == [(20, 2)]
+
+
+@both_kinds
 def test_a_large_row(make_pair, kind):
     pair = make_pair(kind, kind, ["c"])
     pair.both("CREATE TABLE c (id int PRIMARY KEY, b longblob, n int)")

@@ -2,7 +2,7 @@
  * fuzz_binlog_rows.c: table maps and row images of a binlog through one set of tables. Nothing may be read beyond a map's or an image's end,
  * nothing may leak, and what is decoded must be whole (every value of a row is looked at).
  *
- * Input: a byte of settings (1: MariaDB, 2: with a catalogue), then pieces behind their length (two bytes, big-endian; one that says more than
+ * Input: a byte of settings (1: MariaDB, 2: with a catalogue, 4: a server of today), then pieces behind their length (two bytes, big-endian; one that says more than
  * is left is what is left). A piece begins with a letter:
  *   'm' a table map as it stands in the event
  *   'c', 'u', 'p', 'd'  rows of that operation ('p': a partial update) of the last table mapped: the bitmaps that the operation has, then the rows
@@ -19,6 +19,7 @@
 #define ARENA_MAX ((size_t)4 << 20)
 #define WITH_MARIADB 1
 #define WITH_CATALOGUE 2
+#define WITH_NEW 4
 #define TABLE_ID_BYTES 6
 
 static char names[BINLOG_COLUMNS_MAX][8];
@@ -50,6 +51,7 @@ static int answer(void *context, const char *schema, const char *name, const uns
 		answers[i] = examples[(types[i] + i + (unsigned char)name[0]) % (sizeof examples / sizeof examples[0])];
 		(void)snprintf(names[i], sizeof names[i], "c%zu", i);
 		answers[i].name = names[i];
+		answers[i].generated = (types[i] + i) % 5 == 0;
 	}
 	*ret_columns = answers;
 	*ret_count = known_names && name[0] == '?' ? 0 : column_count;
@@ -134,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct binlog_tables *tables;
 	struct binlog_rows *rows;
 	const struct table *table = NULL;
+	struct binlog_format format = { .checksum = false };
 	uint64_t sum = 0, id = 0;
 	struct arena arena;
 
@@ -143,7 +146,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rows = tables != NULL ? binlog_rows_new(tables) : NULL;
 	if (rows == NULL)
 		abort();
-	binlog_tables_server(tables, (data[0] & WITH_MARIADB) != 0);
+	format.mariadb = (data[0] & WITH_MARIADB) != 0;
+	format.version = (data[0] & WITH_NEW) != 0 ? 0x0b0800 : 0x0a0600;
+	binlog_tables_server(tables, &format);
 	data++;
 	size--;
 	arena_init(&arena, ARENA_MAX);

@@ -58,6 +58,7 @@ static void describe_column(char *text, struct binlog_catalogue_column *ret)
 	ret->is_json = words[4][0] == 'j';
 	ret->key = words[4][1] == 'k';
 	ret->default_computed = words[4][2] == 'c';
+	ret->generated = words[4][3] == 'g';
 	ret->default_text = words[5][0] == '=' ? words[5] + 1 : NULL;
 }
 

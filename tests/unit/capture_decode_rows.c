@@ -50,7 +50,7 @@ static void open_tables(bool mariadb, bool with_catalogue)
 	tables = binlog_tables_new(with_catalogue ? &catalogue : NULL);
 	rows = binlog_rows_new(tables);
 	arena_init(&arena, ARENA_MAX);
-	binlog_tables_server(tables, mariadb);
+	binlog_tables_server(tables, &(struct binlog_format){ .mariadb = mariadb });
 }
 
 static void close_tables(void)
@@ -254,7 +254,7 @@ static void take_line(struct replay *replay, char *line)
 	if (*rest != '\0')
 		*rest++ = '\0';
 	if (strcmp(line, "server") == 0) {
-		binlog_tables_server(tables, strncmp(rest, "mariadb", 7) == 0);
+		binlog_tables_server(tables, &(struct binlog_format){ .mariadb = strncmp(rest, "mariadb", 7) == 0 });
 	} else if (strcmp(line, "catalogue") == 0) {
 		forget_columns();
 		binlog_tables_forget(tables, NULL, NULL);

@@ -456,16 +456,16 @@ static void test_shapes_have_no_folder(void **state)
 /* ---- a table map from the catalogue ---- */
 
 static const struct binlog_catalogue_column columns[] = {
-	{ "id", "bigint", "bigint(20) unsigned", "", false, true, NULL, false },
-	{ "d", "decimal", "decimal(12,2)", "", false, false, NULL, false },
-	{ "v", "varchar", "varchar(300)", "utf8mb4", false, false, NULL, false },
-	{ "c", "char", "char(200)", "utf8mb4", false, false, NULL, false },
-	{ "e", "enum", "enum('a','b,''x')", "latin1", false, false, NULL, false },
-	{ "s", "set", "set('a','b')", "latin1", false, false, NULL, false },
-	{ "t", "datetime", "datetime(3)", "", false, false, NULL, false },
-	{ "b", "bit", "bit(10)", "", false, false, NULL, false },
-	{ "l", "longtext", "longtext", "utf8mb4", true, false, NULL, false },
-	{ "u", "uuid", "uuid", "", false, false, NULL, false },
+	{ .name = "id", .data_type = "bigint", .column_type = "bigint(20) unsigned", .charset = "", .key = true },
+	{ .name = "d", .data_type = "decimal", .column_type = "decimal(12,2)", .charset = "" },
+	{ .name = "v", .data_type = "varchar", .column_type = "varchar(300)", .charset = "utf8mb4" },
+	{ .name = "c", .data_type = "char", .column_type = "char(200)", .charset = "utf8mb4" },
+	{ .name = "e", .data_type = "enum", .column_type = "enum('a','b,''x')", .charset = "latin1" },
+	{ .name = "s", .data_type = "set", .column_type = "set('a','b')", .charset = "latin1" },
+	{ .name = "t", .data_type = "datetime", .column_type = "datetime(3)", .charset = "" },
+	{ .name = "b", .data_type = "bit", .column_type = "bit(10)", .charset = "" },
+	{ .name = "l", .data_type = "longtext", .column_type = "longtext", .charset = "utf8mb4", .is_json = true },
+	{ .name = "u", .data_type = "uuid", .column_type = "uuid", .charset = "" },
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -489,6 +489,7 @@ static void test_map(void **state)
 {
 	static const enum column_type types[] = { COLUMN_UINT64, COLUMN_DECIMAL, COLUMN_STRING, COLUMN_STRING,
 		COLUMN_ENUM, COLUMN_SET, COLUMN_TIMESTAMP, COLUMN_BITS, COLUMN_JSON, COLUMN_UUID };
+	static const struct binlog_format server = { .version = 0x0a0b13, .mariadb = true };
 	const struct binlog_catalogue catalogue = { NULL, known_table };
 	struct binlog_tables *tables = binlog_tables_new(&catalogue);
 	const struct table *table;
@@ -496,7 +497,7 @@ static void test_map(void **state)
 
 	(void)state;
 	buf_init(&map, 65536);
-	binlog_tables_server(tables, true);
+	binlog_tables_server(tables, &server);
 	assert_int_equal(map_make("b", "t", columns, COLUMNS, true, &map, &err), 0);
 	if (binlog_tables_map(tables, map.data, map.len, &table, &err) < 0)
 		fail_msg("%s", err.text);
@@ -519,8 +520,8 @@ static void test_map(void **state)
 
 static void test_map_of_unknown_type(void **state)
 {
-	const struct binlog_catalogue_column strange = { "x", "hologram", "hologram(3)", "", false, false, NULL,
-		false };
+	const struct binlog_catalogue_column strange = { .name = "x", .data_type = "hologram", .column_type = "hologram(3)",
+		.charset = "" };
 	struct buf map;
 
 	(void)state;

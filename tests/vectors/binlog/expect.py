@@ -86,7 +86,7 @@ class Column:
 
     def catalogue(self):
         default = "-" if self.default is None else "=" + escape(self.default)
-        flags = ("j" if self.json else "-") + ("k" if self.key else "-") + ("c" if self.computed() else "-")
+        flags = ("j" if self.json else "-") + ("k" if self.key else "-") + ("c" if self.computed() else "-") + ("g" if self.generated else "-")
         return "|".join([escape(self.name), self.data_type, escape(self.column_type), self.charset or "", flags, default])
 
     def select(self):
