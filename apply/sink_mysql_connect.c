@@ -11,6 +11,8 @@
  *	date; NO_AUTO_VALUE_ON_ZERO: 0 in an AUTO_INCREMENT column is 0; NO_BACKSLASH_ESCAPES: sink_mysql_text.h
  *   time_zone, names, autocommit, completion_type
  *	how texts are read; one transaction until our COMMIT, and none chained to it
+ *   sql_quote_show_create
+ *	names in SHOW CREATE TABLE have their quotes (sink_mysql_create.h)
  *   isolation READ COMMITTED
  *	one writer, nothing to serialize, and no locks on gaps
  *   foreign_key_checks, unique_checks, check_constraint_checks on
@@ -228,7 +230,7 @@ static int set_session(const struct sink_options *options, struct my_link *link,
 	len = snprintf(sql, sizeof sql,
 		"SET SESSION sql_mode='STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,"
 		"NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION',time_zone='+00:00',autocommit=0,completion_type=0,"
-		"foreign_key_checks=1,unique_checks=1,sql_safe_updates=0,innodb_lock_wait_timeout=%" PRId64
+		"foreign_key_checks=1,unique_checks=1,sql_safe_updates=0,sql_quote_show_create=1,innodb_lock_wait_timeout=%" PRId64
 		",lock_wait_timeout=%" PRId64 ",wait_timeout=600,net_read_timeout=60,net_write_timeout=60,%s",
 		lock, lock,
 		link->mariadb ? "check_constraint_checks=1,max_statement_time=0,idle_transaction_timeout=0,"

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/failpoint.h"
 
 #define ROW_BYTES_MAX ((size_t)1 << 30) /* no server takes a packet beyond */
 #define KEEP_BYTES ((size_t)1 << 20)
@@ -225,7 +226,7 @@ int my_queue_bulk(
 		return -1;
 	queue->flying[0] = *entry;
 	queue->flying_count = 1;
-	return 0;
+	return failpoint_reach(FP_APPLY_MYSQL_BULK, err);
 }
 
 bool my_queue_rollback(struct my_queue *queue)

@@ -1,6 +1,8 @@
 /*
  * sink_mysql_shape.c: check of a target table.
  *
+ * 0. The table is held, as a transaction holds what it has read, so that no DDL comes between the questions: while a table is being
+ *    altered, information_schema may show half of it or none.
  * 1. The table: there, a table and not a view, of an engine with transactions: else neither a rollback nor the position would mean anything.
  * 2. Each mapped column: there, not generated, of a type that holds the source's (sink_mysql_types.h).
  * 3. No other column that an insert would have to fill.
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/sink_mysql_create.h"
 #include "apply/sink_mysql_types.h"
 
 enum { T_KIND, T_ENGINE, T_TRANSACTIONS };
@@ -28,11 +31,9 @@ enum {
 	C_SCALE,
 	C_FRACTION,
 	C_GENERATED,
-	C_CHARSET,
-	C_JSON
+	C_CHARSET
 };
 enum { I_NAME, I_COLUMN, I_PART };
-enum { F_COLUMN, F_DELETE, F_UPDATE, F_SCHEMA, F_TABLE };
 
 /* ---- questions ---- */
 
@@ -49,6 +50,34 @@ static int ask(struct my_link *link, struct buf *sql, MYSQL_RES **ret, struct er
 	if (buf_check(sql, "a query", err) < 0)
 		return -1;
 	return my_link_ask(link, sql->data, sql->len, ret, err);
+}
+
+/* A table that is not there, or may not be read, is left to the questions that follow. */
+static int hold_table(struct my_link *link, const struct my_shape *shape, struct buf *sql, struct error *err)
+{
+	buf_reset(sql);
+	buf_printf(sql, "SELECT 1 FROM %s LIMIT 0", shape->quoted);
+	if (ask(link, sql, NULL, err) == 0)
+		return 0;
+	if (err->class != ERROR_CONFIG || link->broken)
+		return -1;
+	error_clear(err);
+	return 0;
+}
+
+static int ask_text(struct my_link *link, struct my_shape *shape, struct buf *sql, struct error *err)
+{
+	MYSQL_RES *answer;
+	MYSQL_ROW row;
+
+	buf_reset(sql);
+	buf_printf(sql, "SHOW CREATE TABLE %s", shape->quoted);
+	if (ask(link, sql, &answer, err) < 0)
+		return -1;
+	row = mysql_fetch_row(answer);
+	shape->create = strdup(row != NULL && row[1] != NULL ? row[1] : "");
+	mysql_free_result(answer);
+	return shape->create != NULL ? 0 : error_set(err, ERROR_RETRY, "memory is short");
 }
 
 static int ask_table(
@@ -70,13 +99,7 @@ static int ask_columns(
 		"SELECT c.column_name, LOWER(c.data_type), c.column_type, c.is_nullable, c.column_default IS NOT NULL,"
 		" LOWER(c.extra), c.character_maximum_length, c.character_octet_length, c.numeric_precision,"
 		" c.numeric_scale, c.datetime_precision, COALESCE(c.generation_expression, '') <> '',"
-		" COALESCE(c.character_set_name, ''),");
-	/* Of MySQL the table's name is not in check_constraints, and its JSON is a type of its own. */
-	buf_append_str(sql, link->mariadb ?
-			" EXISTS (SELECT 1 FROM information_schema.check_constraints k WHERE k.constraint_schema=c.table_schema"
-			" AND k.table_name=c.table_name AND k.check_clause=CONCAT('json_valid(`',c.column_name,'`)'))" :
-			" 0");
-	buf_append_str(sql, " FROM information_schema.columns c");
+		" COALESCE(c.character_set_name, '') FROM information_schema.columns c");
 	put_where(mapping, "c", sql);
 	buf_append_str(sql, " ORDER BY c.ordinal_position");
 	return ask(link, sql, ret, err);
@@ -90,23 +113,6 @@ static int ask_indexes(
 			    " FROM information_schema.statistics s");
 	put_where(mapping, "s", sql);
 	buf_append_str(sql, " AND s.non_unique=0 ORDER BY s.index_name, s.seq_in_index");
-	return ask(link, sql, ret, err);
-}
-
-static int ask_foreign_keys(
-	struct my_link *link, const struct sink_mapping *mapping, struct buf *sql, MYSQL_RES **ret, struct error *err)
-{
-	buf_reset(sql);
-	buf_append_str(sql, "SELECT u.column_name, r.delete_rule, r.update_rule, u.referenced_table_schema,"
-			    " u.referenced_table_name FROM information_schema.key_column_usage u"
-			    " JOIN information_schema.referential_constraints r"
-			    " ON r.constraint_schema=u.constraint_schema AND r.constraint_name=u.constraint_name"
-			    " AND r.table_name=u.table_name");
-	put_where(mapping, "u", sql);
-	buf_append_str(sql, " AND u.referenced_table_name IS NOT NULL AND r.constraint_schema=");
-	my_quote(sql, mapping->target_schema, strlen(mapping->target_schema));
-	buf_append_str(sql, " AND r.table_name=");
-	my_quote(sql, mapping->target_table, strlen(mapping->target_table));
 	return ask(link, sql, ret, err);
 }
 
@@ -161,7 +167,7 @@ static int check_type(const struct my_shape *shape, struct my_column *column, MY
 		.precision = (int)number(row[C_PRECISION]),
 		.scale = (int)number(row[C_SCALE]),
 		.fraction = (int)number(row[C_FRACTION]),
-		.json = row[C_JSON][0] == '1',
+		.json = my_create_is_json(shape->create, row[C_NAME]),
 		.utf8 = strcmp(row[C_CHARSET], "utf8mb4") == 0 };
 	const char *label;
 	struct buf wanted;
@@ -320,15 +326,18 @@ static int check_key(
 	return error_hint(err, "add a primary key or a unique index over the same columns, without prefix lengths, at the target");
 }
 
-static void read_foreign_keys(struct my_shape *shape, MYSQL_RES *answer, struct buf *parents)
+static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping *mapping, struct buf *parents)
 {
-	MYSQL_ROW row;
+	const char *at = shape->create;
+	struct my_reference reference;
 
-	while ((row = mysql_fetch_row(answer)) != NULL) {
-		shape->cascades = shape->cascades || strcmp(row[F_DELETE], "CASCADE") == 0;
-		shape->key_cascades = shape->key_cascades ||
-			(strcmp(row[F_UPDATE], "CASCADE") == 0 && is_key(shape, row[F_COLUMN]));
-		buf_printf(parents, "\n%s.%s\n", row[F_SCHEMA], row[F_TABLE]);
+	while (my_create_reference(&at, &reference)) {
+		shape->cascades = shape->cascades || reference.delete_cascades;
+		for (size_t k = 0; k < shape->key_count && reference.update_cascades; k++)
+			shape->key_cascades = shape->key_cascades ||
+				my_reference_has(&reference, shape->columns[shape->key[k]].name);
+		buf_printf(parents, "\n%s.%s\n", reference.schema[0] != '\0' ? reference.schema : mapping->target_schema,
+			reference.table);
 	}
 }
 
@@ -348,11 +357,11 @@ static int look_at_rows(struct my_link *link, struct my_shape *shape, const stru
 	MYSQL_RES *answer;
 	int result;
 
-	if (ask_table(link, mapping, sql, &answer, err) < 0)
+	if (hold_table(link, shape, sql, err) < 0 || ask_table(link, mapping, sql, &answer, err) < 0)
 		return -1;
 	result = check_table(shape, mapping, answer, err);
 	mysql_free_result(answer);
-	if (result < 0 || ask_columns(link, mapping, sql, &answer, err) < 0)
+	if (result < 0 || ask_text(link, shape, sql, err) < 0 || ask_columns(link, mapping, sql, &answer, err) < 0)
 		return -1;
 	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
 	shape->column_count = shape->columns != NULL ? mapping->column_count : 0;
@@ -377,11 +386,10 @@ static int look_at_keys(struct my_link *link, struct my_shape *shape, const stru
 		return -1;
 	result = check_key(shape, mapping, answer, err);
 	mysql_free_result(answer);
-	if (result < 0 || ask_foreign_keys(link, mapping, sql, &answer, err) < 0)
+	if (result < 0)
 		return -1;
 	buf_init(&parents, MY_SQL_MAX);
-	read_foreign_keys(shape, answer, &parents);
-	mysql_free_result(answer);
+	read_foreign_keys(shape, mapping, &parents);
 	shape->parents = buf_take(&parents);
 	return shape->parents != NULL ? 0 : error_set(err, ERROR_RETRY, "memory is short");
 }
@@ -430,6 +438,8 @@ int my_shape_new(
 	buf_reset(&sql);
 	put_insert(shape, &sql);
 	shape->insert = buf_take(&sql);
+	free(shape->create);
+	shape->create = NULL;
 	if (shape->insert == NULL) {
 		(void)error_set(err, ERROR_RETRY, "memory is short");
 		goto out;
@@ -454,6 +464,7 @@ void my_shape_free(struct my_shape *shape)
 	}
 	free(shape->columns);
 	free(shape->key);
+	free(shape->create);
 	free(shape->parents);
 	free(shape->insert);
 	free(shape->name);

@@ -1,7 +1,8 @@
 /*
  * sink_mysql_shape.h: what the target's table looks like, whether it can take the source's, and the SQL text to write to it.
  *
- * Four questions to information_schema: the table and its engine, its columns, its unique indexes, its foreign keys.
+ * Three questions to information_schema: the table and its engine, its columns, its unique indexes; and SHOW CREATE TABLE for what
+ * information_schema does not show to everybody (sink_mysql_create.h).
  */
 #ifndef TAILRACE_APPLY_SINK_MYSQL_SHAPE_H
 #define TAILRACE_APPLY_SINK_MYSQL_SHAPE_H
@@ -57,6 +58,7 @@ struct my_shape {
 	size_t column_count;
 	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
 	size_t key_count;
+	char *create;  /* SHOW CREATE TABLE, while the shape is made */
 	char *parents; /* the tables that foreign keys of this one refer to, each with a newline before and behind it */
 	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
 	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */

@@ -208,7 +208,7 @@ static int read_branch(struct source *src, const struct prepared *prepared, stru
 	src->group_rows = ROWS_GIVEN;
 	src->map_count = 0;
 	binlog_tables_new_file(src->tables);
-	return 0;
+	return failpoint_reach(FP_CAPTURE_MYSQL_BRANCH, err);
 }
 
 static int end_branch(struct source *src, const struct binlog_item *item, struct error *err)

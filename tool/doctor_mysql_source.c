@@ -4,7 +4,8 @@
  *   1. connection, kind and version
  *   2. the log: on, by rows, with whole rows and names in it; GTIDs; who else reads it; how long it is kept
  *   3. the account: REPLICATION SLAVE, and REPLICATION CLIENT (MariaDB: BINLOG MONITOR)
- *   4. tables: those of the list there and readable, with a primary key, in a transactional engine, without cascades that the log does not have
+ *   4. tables: those of the list there and readable, with a primary key, in a transactional engine, without cascades and generated columns that the log
+ *      does not have
  *
  * A table that the account may not read does not exist for it: the server answers the same for both, so both are named.
  */
@@ -252,7 +253,7 @@ static void check_account(struct examination *at)
 /* ---- tables ---- */
 
 struct tally {
-	size_t captured, keyless, other_engine, unreadable, cascading;
+	size_t captured, keyless, other_engine, unreadable, cascading, generating;
 };
 
 static bool is_pattern(const char *entry)
@@ -266,14 +267,21 @@ static bool is_wanted(const struct capture_settings *settings, const char *schem
 		settings->table_exclude_list.items, settings->table_exclude_list.count);
 }
 
+/* Names of columns that are computed from others; those of system versioning are called generated too. */
+#define GENERATED(kind) \
+	" (SELECT GROUP_CONCAT(g.column_name ORDER BY g.ordinal_position SEPARATOR ', ') FROM information_schema.columns g" \
+	" WHERE g.table_schema = t.table_schema AND g.table_name = t.table_name AND g.extra LIKE '" kind " GENERATED%'" \
+	" AND COALESCE(g.generation_expression, '') NOT LIKE 'ROW %')"
+
 /* Every table that the account can see, one a row. */
 static const char tables_query[] =
 	"SELECT t.table_schema, t.table_name, t.engine,"
 	" EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name"
-	" AND c.column_key = 'PRI') FROM information_schema.tables t WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')"
+	" AND c.column_key = 'PRI'),"
+	GENERATED("%") "," GENERATED("VIRTUAL") " FROM information_schema.tables t WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')"
 	" AND t.table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1, 2";
 
-enum { T_SCHEMA, T_NAME, T_ENGINE, T_KEY };
+enum { T_SCHEMA, T_NAME, T_ENGINE, T_KEY, T_GENERATED, T_VIRTUAL };
 
 static void check_entry(struct examination *at, struct answer *tables, const char *entry)
 {
@@ -342,6 +350,26 @@ static void check_cascades(struct examination *at, const char *schema, const cha
 	doctor_remedy(at->doctor, "give the target's table the same foreign key, or the source's ON DELETE RESTRICT ON UPDATE RESTRICT");
 }
 
+/* Of MariaDB alone: from 11.5 on its updates do not log them, before that only whole images log the virtual ones. MySQL logs those that change. */
+static void check_generated(struct examination *at, const struct answer *tables, bool full, struct tally *tally)
+{
+	bool none = at->session.version >= 110500;
+	const char *names = at->session.mariadb ? answer_text(tables, none ? T_GENERATED : T_VIRTUAL) : "";
+
+	if (names[0] == '\0' || (full && !none))
+		return;
+	tally->generating++;
+	if (none) {
+		doctor_warn(at->doctor, "generated", "source: table %s.%s is captured without its generated columns (%s): %s does not log what "
+			"becomes of them in an update", answer_text(tables, T_SCHEMA), answer_text(tables, T_NAME), names, at->session.text);
+		doctor_remedy(at->doctor, "let the target's table generate them too");
+	} else {
+		doctor_fail(at->doctor, "generated", "source: table %s.%s has virtual columns (%s), and without binlog_row_image = FULL an "
+			"update or insert does not log them: the agent stops", answer_text(tables, T_SCHEMA), answer_text(tables, T_NAME), names);
+		doctor_remedy(at->doctor, SET_GLOBAL("binlog_row_image", "FULL"));
+	}
+}
+
 static void check_table(struct examination *at, const struct answer *tables, struct tally *tally)
 {
 	const char *schema = answer_text(tables, T_SCHEMA), *table = answer_text(tables, T_NAME), *engine = answer_text(tables, T_ENGINE);
@@ -371,6 +399,7 @@ static void check_table(struct examination *at, const struct answer *tables, str
 		doctor_remedy(at->doctor, "ALTER TABLE %s ENGINE = InnoDB", buf_cstr(&name));
 	}
 	check_cascades(at, schema, table, buf_cstr(&name), tally);
+	check_generated(at, tables, full, tally);
 	buf_release(&name);
 }
 
@@ -403,6 +432,8 @@ static void check_tables(struct examination *at)
 		doctor_ok(doctor, "engine", "source: all %zu tables to capture are InnoDB's", tally.captured);
 	if (tally.cascading == 0 && tally.unreadable == 0)
 		doctor_ok(doctor, "cascades", "source: no table to capture is changed by a cascade that the log does not have");
+	if (tally.generating == 0)
+		doctor_ok(doctor, "generated", "source: no table to capture has generated columns that the log does not have");
 }
 
 void doctor_mysql_source(struct doctor *doctor, struct doctor_log *ret_log)

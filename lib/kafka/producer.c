@@ -29,6 +29,11 @@
 /* On average a push a millisecond; up to PUSH_BURST of them may come closer together (see kafka_producer_push). */
 #define PUSH_PERIOD_US 1000
 #define PUSH_BURST 8
+/*
+ * With so many bytes under way nothing is won by a push: they fill requests by themselves, and librdkafka's thread spins
+ * for the length of the flush. As reports bring it down, the rest is pushed.
+ */
+#define PUSH_PENDING_MAX ((size_t)2 << 20)
 
 struct kafka_topic {
 	rd_kafka_topic_t *rkt;
@@ -303,7 +308,7 @@ void kafka_producer_push(struct kafka_producer *producer)
 {
 	int64_t now = clock_monotonic_us();
 
-	if (producer->broken || !producer->unpushed)
+	if (producer->broken || !producer->unpushed || producer->pending_bytes > PUSH_PENDING_MAX)
 		return;
 	/*
 	 * In a dense stream of small transactions each would be a request of its own, at 100 to 200 us of the broker's time:

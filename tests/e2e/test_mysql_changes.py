@@ -341,6 +341,41 @@ def test_a_missing_value_that_cannot_be_known(make_pair):
     assert f"{pair.dbname}.c.seen: row 0 of the event: not in the image of an insert, and its default is no constant" in error["text"], error
 
 
+def test_a_generated_column_that_cannot_be_known(make_pair):
+    """MariaDB to 11.4 leaves virtual columns out of a MINIMAL update, whether they changed or not."""
+    pair = make_pair("mariadb", "mariadb", ["c"])
+    pair.both("CREATE TABLE c (id int PRIMARY KEY, n int, seen int AS (n + 1) VIRTUAL)")
+    pair.start()
+    with Session(pair) as at:
+        at("INSERT INTO c (id, n) VALUES (1, 1)", "SET SESSION binlog_row_image = MINIMAL", "UPDATE c SET n = 2")
+    error = pair.capture.wait_state("failed")["error"]
+    assert error["class"] == "gap" and error["hint"] == "set binlog_row_image=FULL on the source: other images lack VIRTUAL columns", error
+    assert f"{pair.dbname}.c.seen: a generated column that is not in the image of an update, so that nobody knows" in error["text"], error
+
+
+@every_kind
+def test_generated_columns(make_pair, kind):
+    """What the log has of them: MariaDB from 11.5 on nothing in an update, so that they are left out, with a warning; the target generates them."""
+    pair = make_pair(kind, "mariadb", ["c", "bare"], excluded={"c": ["seen", "made"], "bare": ["made"]} if kind != "mariadb-11.8" else None)
+    pair.both("CREATE TABLE c (id int PRIMARY KEY, n int, seen int AS (n + 1) VIRTUAL, made int AS (n * 2) STORED); "
+              "CREATE TABLE bare (n int, made int AS (n * 2) STORED)")
+    pair.start()
+    with Session(pair) as at:
+        at("INSERT INTO c (id, n) VALUES (1, 1), (2, 2), (3, 3)", "UPDATE c SET n = 10 WHERE id = 1", "DELETE FROM c WHERE id = 3",
+           "INSERT INTO bare (n) VALUES (1), (2), (3)", "UPDATE bare SET n = 10 WHERE n = 1", "DELETE FROM bare WHERE n = 2")
+        if kind != "mariadb":
+            at("SET SESSION binlog_row_image = MINIMAL", "INSERT INTO c (id, n) VALUES (4, 4), (5, 5)", "UPDATE c SET n = 20 WHERE id = 2",
+               "DELETE FROM c WHERE id = 5", "UPDATE bare SET n = 30 WHERE n = 3")
+    wanted = [(2, 2, 3, 4)] if kind == "mariadb" else [(2, 20, 21, 40), (4, 4, 5, 8)]
+    assert pair.equal("bare", "c") == [(1, 10, 11, 20), *wanted]
+    left_out = kind == "mariadb-11.8"
+    assert set(events(pair, "c")[0]["after"]) == {"id", "n"} | (set() if left_out else {"seen", "made"})
+    warnings = [line for line in pair.capture.log_text().splitlines() if "is captured without its generated columns" in line]
+    assert len(warnings) == (2 if left_out else 0), warnings
+    if left_out:
+        assert f"{pair.dbname}.c is captured" in warnings[0] and ": seen, made; let the target's table generate them too" in warnings[0], warnings
+
+
 @both_kinds
 def test_foreign_keys_that_cascade(make_pair, kind):
     """MariaDB's log does not have the rows that a cascade removed, MySQL's does: a target with the same key follows both."""

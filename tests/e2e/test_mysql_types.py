@@ -13,7 +13,7 @@ MATRIX = [(kind, image, metadata)
 MATRIX += [(kind, "MINIMAL", "MINIMAL") for kind in ("mariadb", "mariadb-11.8")]
 
 
-# Not in every image of every server: the target computes them itself, and apply is told to leave them out.
+# The target computes them itself. Where the source logs them (MariaDB 11.8 does not), apply is told to leave them out.
 COMPUTED = "made int AS (c0 + 1) STORED, seen int AS (c0 + 2) VIRTUAL, "
 
 
@@ -52,7 +52,7 @@ def write(writer, types):
     writer.run("START TRANSACTION")
     for n, (_, _, values) in enumerate(types):  # each column alone: from null, to another value, to null
         writer.run(f"UPDATE wide SET c{n} = {values[0]} WHERE id = 1000")
-        writer.run(f"UPDATE wide SET c{n} = {values[-1]} WHERE id = 1")
+        writer.run(f"UPDATE wide SET c{n} = {values[2 % len(values)]} WHERE id = 1")
         writer.run(f"UPDATE wide SET c{n} = NULL WHERE id = 2")
     writer.run("COMMIT")
     everything = ", ".join(f"c{n} = {values[0]}" for n, (_, _, values) in enumerate(types))
@@ -79,7 +79,7 @@ def printed(pair, server, table, types, computed):
 def test_equal_in_the_target(make_pair, kind, image, metadata):
     types = types_of(kind)
     computed = image != "MINIMAL"  # an insert's image would lack them, and capture stop
-    pair = make_pair(kind, kind, ["wide", "bare"], excluded={"wide": ["made", "seen"]} if computed else None)
+    pair = make_pair(kind, kind, ["wide", "bare"], excluded={"wide": ["made", "seen"]} if computed and kind != "mariadb-11.8" else None)
     pair.source.execute(f"SET GLOBAL binlog_row_metadata = '{metadata}'")
     try:
         pair.both(ddl(kind, computed))

@@ -14,7 +14,7 @@ from test_failpoints import FAULTS, names
 from harness import Stack, wait_until
 
 ONCE_A_SECOND = ("capture.position.produced", "capture.feedback.before", "capture.feedback.sent", "capture.mysql.resume",
-                 "apply.offsets.hinted")
+                 "apply.offsets.hinted", "apply.mysql.bulk")
 
 
 @pytest.fixture(scope="module")

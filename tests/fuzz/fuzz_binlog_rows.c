@@ -73,8 +73,18 @@ static void check_error(int result, const struct error *err)
 		abort();
 }
 
+/* Columns of a map that was understood: the table may have fewer. */
+static size_t logged_columns(const uint8_t *bytes)
+{
+	const uint8_t *at = bytes + TABLE_ID_BYTES + 2;
+
+	at += at[0] + 2;
+	at += at[0] + 2;
+	return at[0] < 0xfb ? at[0] : at[1] | (size_t)at[2] << 8 | (size_t)(at[0] > 0xfc ? at[3] : 0) << 16;
+}
+
 static uint64_t map(struct binlog_tables *tables, const uint8_t *bytes, size_t len, uint64_t *ret_id,
-	const struct table **ret_table)
+	const struct table **ret_table, size_t *ret_count)
 {
 	struct error err = ERROR_INIT;
 	const struct table *table;
@@ -84,6 +94,9 @@ static uint64_t map(struct binlog_tables *tables, const uint8_t *bytes, size_t l
 	if (result < 0)
 		return 0;
 	*ret_table = table;
+	*ret_count = logged_columns(bytes);
+	if (table->column_count > *ret_count)
+		abort();
 	*ret_id = 0;
 	for (size_t i = TABLE_ID_BYTES; i > 0; i--)
 		*ret_id = *ret_id << 8 | bytes[i - 1];
@@ -92,12 +105,12 @@ static uint64_t map(struct binlog_tables *tables, const uint8_t *bytes, size_t l
 	return table->version;
 }
 
-static uint64_t read_rows(struct binlog_rows *rows, uint8_t letter, const struct table *table, uint64_t id,
+static uint64_t read_rows(struct binlog_rows *rows, uint8_t letter, size_t count, uint64_t id,
 	const uint8_t *at, size_t len, struct arena *arena)
 {
 	struct binlog_rows_event event = { .op = letter == 'p' ? CHANGE_UPDATE : (enum change_op)letter,
-		.partial = letter == 'p', .table_id = id, .column_count = table->column_count };
-	size_t bits = (table->column_count + 7) / 8;
+		.partial = letter == 'p', .table_id = id, .column_count = count };
+	size_t bits = (count + 7) / 8;
 	struct error err = ERROR_INIT;
 	uint64_t sum = 0;
 	struct change change;
@@ -138,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct table *table = NULL;
 	struct binlog_format format = { .checksum = false };
 	uint64_t sum = 0, id = 0;
+	size_t count = 0;
 	struct arena arena;
 
 	if (size == 0)
@@ -169,9 +183,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		memcpy(copy, data + 1, len - 1);
 		if (letter == 'm')
-			sum += map(tables, copy, len - 1, &id, &table);
+			sum += map(tables, copy, len - 1, &id, &table, &count);
 		else if (table != NULL && (letter == 'c' || letter == 'u' || letter == 'p' || letter == 'd'))
-			sum += read_rows(rows, letter, table, id, copy, len - 1, &arena);
+			sum += read_rows(rows, letter, count, id, copy, len - 1, &arena);
 		arena_reset(&arena);
 		free(copy);
 		data += len;

@@ -168,6 +168,7 @@ static void replay_file(const char *folder, const char *name)
 	const struct binlog_show counting = { &rows, count_rows };
 	struct error err = ERROR_INIT;
 	char text[4096], binlog[4096];
+	bool stops;
 	int result;
 
 	(void)snprintf(text, sizeof text, "%s/%s.txt", folder, name);
@@ -182,10 +183,11 @@ static void replay_file(const char *folder, const char *name)
 	}
 	if (replay.at != replay.count)
 		fail_msg("%s: %s never came", text, replay.lines[replay.at]);
-	/* Without a catalogue types and names may be missing, but rows only where an image is not whole. */
+	/* Without a catalogue types and names may be missing, but rows only where an image is not whole. Nobody says then what is generated. */
 	error_clear(&err);
+	stops = replay.count > 0 && strncmp(replay.lines[replay.count - 1], "error ", 6) == 0;
 	result = binlog_show_file(binlog, NULL, &counting, &err);
-	if (result < 0 ? err.class != ERROR_GAP : rows != replay.rows)
+	if (result < 0 ? err.class != ERROR_GAP : stops ? rows <= replay.rows : rows != replay.rows)
 		fail_msg("%s without a catalogue: %zu rows of %zu, %s", binlog, rows, replay.rows, result < 0 ? err.text : "no error");
 	for (size_t i = 0; i < replay.count; i++)
 		free(replay.lines[i]);

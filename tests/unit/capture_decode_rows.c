@@ -531,6 +531,146 @@ static void test_images_that_do_not_do(void **state)
 	close_tables();
 }
 
+/* ---- generated columns ---- */
+
+/* d.t with `name` generated, on a server of that version; catalogue: what is said of it. */
+static void open_generated(bool mariadb, uint32_t version)
+{
+	static const struct binlog_catalogue_column columns[] = {
+		{ .name = "id", .data_type = "int", .column_type = "int unsigned", .charset = "", .key = true },
+		{ .name = "name", .data_type = "varchar", .column_type = "varchar(20)", .charset = "latin1", .generated = true },
+		{ .name = "b", .data_type = "longblob", .column_type = "longblob", .charset = "" },
+	};
+
+	open_tables(mariadb, true);
+	binlog_tables_server(tables, &(struct binlog_format){ .mariadb = mariadb, .version = version });
+	memcpy(known.columns, columns, sizeof columns);
+	known.count = 3;
+}
+
+static void test_generated_columns_are_left_out(void **state)
+{
+	const struct table *table;
+	struct change change;
+	struct error err;
+
+	open_generated(true, 0x0b0500);
+	table = map(MAP_FULL, &err);
+	assert_int_equal(table->column_count, 2);
+	assert_string_equal(table->columns[1].name, "b");
+	assert_int_equal(table->key_count, 1);
+	assert_string_equal(binlog_tables_left_out(tables), "name");
+	assert_null(binlog_tables_left_out(tables));
+
+	/* The insert has all three; the generated one is no text in any charset, and nobody looks at it. */
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "07", "00" "01000000" "0181" "02000000" "7879", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_int_equal(change.after[0].i, 1);
+	assert_int_equal(change.after[1].text.len, 2);
+	assert_memory_equal(change.after[1].text.ptr, "xy", 2);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 0);
+
+	/* What the server calls a FULL image of an update: whole, as far as the table goes. */
+	assert_int_equal(open_rows(CHANGE_UPDATE, "05", "05", "02" "01000000" "00" "02000000" "01000000" "7a", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_false(change.before_is_key);
+	assert_int_equal(change.before[0].i, 1);
+	assert_int_equal(change.before[1].kind, VALUE_NULL);
+	assert_int_equal(change.after[0].i, 2);
+	assert_memory_equal(change.after[1].text.ptr, "z", 1);
+
+	/* NULL in the generated column is passed over like a value; MINIMAL leaves the others out as ever. */
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "07", "06" "01000000", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_int_equal(change.after[1].kind, VALUE_NULL);
+	assert_int_equal(open_rows(CHANGE_UPDATE, "01", "04", "00" "01000000" "00" "0100000071", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_true(change.before_is_key);
+	assert_int_equal(change.after[0].i, 1);
+	assert_memory_equal(change.after[1].text.ptr, "q", 1);
+	check_refused(open_rows(CHANGE_DELETE, "04", "-", "01", &err), &err, ERROR_GAP,
+		"d.t: the old row's image has 1 of 2 columns and no key");
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "07", "00" "01000000" "0561", &err), 0);
+	check_refused(binlog_rows_next(rows, &arena, &change, &err), &err, ERROR_DATA,
+		"d.t: row 0 of the event: one of its generated columns (name): the row image ends inside of the value");
+	release_rows();
+	close_tables();
+}
+
+static void test_what_is_left_out_is_told_once(void **state)
+{
+	const struct table *first, *second;
+	struct error err;
+
+	open_generated(true, 0x0b0809);
+	first = map(MAP_FULL, &err);
+	binlog_tables_forget(tables, NULL, NULL);
+	second = map(MAP_FULL, &err);
+	assert_ptr_equal(first, second);
+	assert_null(binlog_tables_left_out(tables));
+	/* One more is generated: that is another table and told anew. */
+	known.columns[2].generated = true;
+	binlog_tables_forget(tables, NULL, NULL);
+	assert_int_equal(map(MAP_FULL, &err)->column_count, 1);
+	assert_string_equal(binlog_tables_left_out(tables), "name, b");
+	/* The key is what the log says it is. */
+	known.columns[0].generated = true;
+	binlog_tables_forget(tables, NULL, NULL);
+	assert_int_equal(map(MAP_FULL, &err)->column_count, 1);
+	/* A table that the catalogue does not know any more is taken as the log has it. */
+	known.count = 0;
+	binlog_tables_forget(tables, NULL, NULL);
+	assert_int_equal(map(MAP_FULL, &err)->column_count, 3);
+	assert_null(binlog_tables_left_out(tables));
+	close_tables();
+}
+
+static void test_a_table_of_generated_columns_alone(void **state)
+{
+	struct error err;
+
+	open_generated(true, 0x0b0809);
+	known.columns[0].key = false;
+	known.columns[0].generated = known.columns[2].generated = true;
+	assert_null(map(MAP_MINIMAL, &err));
+	assert_int_equal(err.class, ERROR_GAP);
+	assert_string_equal(err.text, "d.t: all its columns are generated, and the images of updates have none of those");
+	close_tables();
+}
+
+/* MariaDB to 11.4: there in FULL images; in the others a VIRTUAL one may be missing though it changed. */
+static void test_generated_columns_of_older_servers(void **state)
+{
+	struct change change;
+	struct error err;
+
+	open_generated(true, 0x0b0405);
+	assert_int_equal(map(MAP_FULL, &err)->column_count, 3);
+	assert_null(binlog_tables_left_out(tables));
+	assert_int_equal(open_rows(CHANGE_UPDATE, "07", "07", "04" "01000000" "0161" "04" "01000000" "0162", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_memory_equal(change.after[1].text.ptr, "b", 1);
+	check_refused(open_rows(CHANGE_UPDATE, "01", "04", "00" "01000000" "00" "0100000071", &err), &err, ERROR_GAP,
+		"d.t.name: a generated column that is not in the image of an update, so that nobody knows whether it changed");
+	assert_string_equal(err.hint, "set binlog_row_image=FULL on the source: other images lack VIRTUAL columns");
+	/* what it was before says nothing either */
+	check_refused(open_rows(CHANGE_UPDATE, "07", "04", "04" "01000000" "0161" "00" "0100000071", &err), &err, ERROR_GAP,
+		"d.t.name: a generated column that is not in the image of an update, so that nobody knows whether it changed");
+	assert_int_equal(open_rows(CHANGE_DELETE, "01", "-", "00" "01000000", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	release_rows();
+	close_tables();
+
+	/* MySQL's images have those that changed. */
+	open_generated(false, 0x090704);
+	assert_int_equal(map(MAP_FULL, &err)->column_count, 3);
+	assert_int_equal(open_rows(CHANGE_UPDATE, "01", "04", "00" "01000000" "00" "0100000071", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_int_equal(change.after[1].kind, VALUE_UNCHANGED);
+	release_rows();
+	close_tables();
+}
+
 static void test_maps_that_are_none(void **state)
 {
 	static const struct {
@@ -603,6 +743,10 @@ int main(void)
 		cmocka_unit_test(test_minimal_metadata),
 		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_images_that_do_not_do),
+		cmocka_unit_test(test_generated_columns_are_left_out),
+		cmocka_unit_test(test_what_is_left_out_is_told_once),
+		cmocka_unit_test(test_a_table_of_generated_columns_alone),
+		cmocka_unit_test(test_generated_columns_of_older_servers),
 		cmocka_unit_test(test_maps_that_are_none),
 		cmocka_unit_test(test_old_times_need_the_catalogue),
 		cmocka_unit_test(test_name_of_a_map),

@@ -138,10 +138,13 @@ class Table:
         rows = server.query("SELECT column_name, data_type, column_type, character_set_name, column_default, extra, column_key, datetime_precision "
                             "FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position", [schema, name])
         create = server.query(f"SHOW CREATE TABLE {self.quoted()}")[0][1]
-        self.columns = [Column([text.decode() if isinstance(text, bytes) else text for text in row], server.kind == "mariadb", create)
-                        for row in rows]
-        for column in self.columns:  # information_schema shows characters beyond 16 bits as question marks
+        self.all = [Column([text.decode() if isinstance(text, bytes) else text for text in row], server.kind == "mariadb", create)
+                    for row in rows]
+        for column in self.all:  # information_schema shows characters beyond 16 bits as question marks
             column.labels = (labels or {}).get((name, column.name), column.labels)
+        # There updates and deletes do not log generated columns, so that they are left out of everything.
+        without = server.at_least("mariadb", 11, 5)
+        self.columns = [column for column in self.all if not (without and column.generated)]
         self.keys = [column for column in self.columns if column.key]
 
     def quoted(self):
@@ -154,7 +157,7 @@ class Table:
         return f"table {self.title()} {','.join(column.shape() for column in self.columns)}"
 
     def catalogue(self):
-        return f"catalogue {self.title()} {','.join(column.catalogue() for column in self.columns)}"
+        return f"catalogue {self.title()} {','.join(column.catalogue() for column in self.all)}"
 
     def rows(self, server):
         """{key: {column: shown value}}, in the order of the key (without one: of the first column)."""
@@ -171,15 +174,13 @@ class Table:
     def key_image(self, row):
         return self.image("key", row, {column.name for column in self.keys})
 
-    def changes(self, old, new, image="full", assigned=None, moved=None, without_generated=False):
+    def changes(self, old, new, image="full", assigned=None, moved=None):
         """What a statement did, by comparing.
 
-        image: binlog_row_image; assigned: the columns an UPDATE names; without_generated: the server leaves generated columns out of
-        the images of updates and deletes, even of FULL ones.
+        image: binlog_row_image; assigned: the columns an UPDATE names, and generated ones that follow from them.
         """
         blobs = {column.name for column in self.columns if column.data_type in BLOBS and not column.key}
-        missing = {column.name for column in self.columns if column.generated and without_generated}
-        whole = not missing and (image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs))
+        whole = image in ("full", "full_nodup") or not self.keys or (image == "noblob" and not blobs)
         moved = {(f"i:{a}",): (f"i:{b}",) for a, b in (moved or {}).items()}
         lines = []
         for key, row in old.items():
@@ -193,7 +194,6 @@ class Table:
                     known = set(assigned or ()) | {column.name for column in self.keys}
                     if image != "minimal":
                         known |= {column.name for column in self.columns} - (blobs if image == "noblob" else set())
-                    known -= missing
                     after = {name: value if name in known else "unchanged" for name, value in after.items()}
                 lines.append(f"update {self.title()} {before} {self.image('new', after)}")
         lines += [f"insert {self.title()} {self.image('new', row)}" for key, row in new.items()

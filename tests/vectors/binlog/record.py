@@ -115,7 +115,7 @@ class Recording:
             return
         tables = [self._table(name) for name in names]
         lines = [line for name, table in zip(names, tables) for line in
-                 table.changes(before[name], table.rows(self), self.row_image, assigned, moved, self.at_least("mariadb", 11, 8))]
+                 table.changes(before[name], table.rows(self), self.row_image, assigned, moved)]
         lines = [f"error {error}"] if error else lines
         self.statements.append({"sql": text, "lines": lines, "stops": error is not None, "shapes": {(table.schema, table.name): table for table in tables}})
 
