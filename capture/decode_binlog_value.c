@@ -296,6 +296,21 @@ static int pad_bytes(const unsigned char **io_bytes, size_t *io_len, size_t want
 	return 0;
 }
 
+/*
+ * Bytes that stand for nothing in their charset come from an application that wrote them as they are. The server shows a question mark for
+ * them; to do the same would be to lose them without a word.
+ */
+static int read_text(const struct charset *charset, const unsigned char *bytes, size_t len, struct arena *arena,
+	struct value *ret, struct error *err)
+{
+	if (charset_text(charset, bytes, len, arena, ret, err) == 0)
+		return 0;
+	if (err != NULL && err->class == ERROR_DATA)
+		(void)error_hint(err, "leave the table out with table_exclude_list; before it is taken in again, repair its rows: the "
+			"server shows ? where such bytes are");
+	return -1;
+}
+
 static int read_string(const struct binlog_field *field, const unsigned char **io_at, const unsigned char *end,
 	struct arena *arena, struct value *ret, struct error *err)
 {
@@ -309,7 +324,7 @@ static int read_string(const struct binlog_field *field, const unsigned char **i
 	if (field->compressed && decompress(&bytes, &len, arena, err) < 0)
 		return -1;
 	if (field->form == FORM_TEXT)
-		return charset_text(field->charset, bytes, len, arena, ret, err);
+		return read_text(field->charset, bytes, len, arena, ret, err);
 	if (len < field->pad && pad_bytes(&bytes, &len, field->pad, arena, err) < 0)
 		return -1;
 	return set_text(VALUE_BYTES, bytes, len, ret);

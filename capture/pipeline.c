@@ -81,6 +81,7 @@ struct pipeline {
 	bool record_under_way, record_delivered;
 	bool heartbeat_delivered;
 	int64_t next_record_us, next_publish_us;
+	int push_again_ms; /* kafka_producer_push() */
 	struct agent_figures before; /* what earlier tries counted */
 };
 
@@ -561,6 +562,8 @@ static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *er
 		count += pl->ops->poll_fds(pl->source, fds + count, DESCRIPTORS - count, &timeout_ms);
 	else if (timeout_ms > TEND_EVERY_MS)
 		timeout_ms = TEND_EVERY_MS;
+	if (pumped == PUMP_IDLE && pl->push_again_ms >= 0 && pl->push_again_ms < timeout_ms)
+		timeout_ms = pl->push_again_ms;
 	if (timeout_ms < 0)
 		timeout_ms = 0;
 	return net_wait(fds, count, timeout_ms, err) < 0 ? -1 : 0;
@@ -569,7 +572,7 @@ static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *er
 /* Nothing is left to hand over: what lingers goes out now, and what comes back at once is taken before waiting. */
 static int push(struct pipeline *pl, int64_t now_us, struct error *err)
 {
-	kafka_producer_push(pl->producer);
+	pl->push_again_ms = kafka_producer_push(pl->producer);
 	return serve(pl, now_us, err);
 }
 

@@ -107,11 +107,12 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
 /*
  * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it,
- * records leave after linger.ms (5) or with a full batch, which is what a busy producer wants. Serves delivery
+ * records leave after linger.ms (50) or with a full batch, which is what a busy producer wants. Serves delivery
  * reports while it waits for them, at most 1 ms, or 2 ms when calls come more often than once a millisecond for long; returns at once
- * when nothing was produced since.
+ * when nothing was produced since. While much is under way it ends the lingering only when nothing was produced for some
+ * milliseconds: then it returns how many of them are left, call it again after these; else -1.
  */
-void kafka_producer_push(struct kafka_producer *producer);
+int kafka_producer_push(struct kafka_producer *producer);
 /* Readable when kafka_producer_poll() has something to do; edge-like: poll until it served nothing. */
 int kafka_producer_fd(struct kafka_producer *producer);
 /* Waits until everything is delivered or timeout_ms is over; returns how many records are left. */

@@ -30,10 +30,12 @@
 #define PUSH_PERIOD_US 1000
 #define PUSH_BURST 8
 /*
- * With so many bytes under way nothing is won by a push: they fill requests by themselves, and librdkafka's thread spins
- * for the length of the flush. As reports bring it down, the rest is pushed.
+ * With more than so many bytes under way a push waits until nothing was produced for PUSH_QUIET_US: the records fill requests by
+ * themselves, and librdkafka's thread would spin for the length of the flush. So a backlog goes out in full requests, and the end of a
+ * transaction that comes alone does not linger.
  */
-#define PUSH_PENDING_MAX ((size_t)2 << 20)
+#define PUSH_PENDING_MAX ((size_t)128 << 10)
+#define PUSH_QUIET_US 3000
 
 struct kafka_topic {
 	rd_kafka_topic_t *rkt;
@@ -51,6 +53,8 @@ struct kafka_producer {
 	uint64_t reported;
 	int fd;
 	bool unpushed; /* something was taken since the last kafka_producer_push() */
+	uint64_t seen; /* records taken when kafka_producer_push() was last called, */
+	int64_t seen_us; /* and when it first saw that many */
 	int64_t due_us; /* when the next push would be due if they came PUSH_PERIOD_US apart */
 	bool fatal; /* librdkafka said so; the report that says why may still be on its way */
 	bool broken;
@@ -304,12 +308,18 @@ int kafka_producer_fd(struct kafka_producer *producer)
 	return producer->fd;
 }
 
-void kafka_producer_push(struct kafka_producer *producer)
+int kafka_producer_push(struct kafka_producer *producer)
 {
 	int64_t now = clock_monotonic_us();
 
-	if (producer->broken || !producer->unpushed || producer->pending_bytes > PUSH_PENDING_MAX)
-		return;
+	if (producer->broken || !producer->unpushed)
+		return -1;
+	if (producer->seen != producer->pending + producer->reported) {
+		producer->seen = producer->pending + producer->reported;
+		producer->seen_us = now;
+	}
+	if (producer->pending_bytes > PUSH_PENDING_MAX && now - producer->seen_us < PUSH_QUIET_US)
+		return (int)((PUSH_QUIET_US - (now - producer->seen_us) + 999) / 1000);
 	/*
 	 * In a dense stream of small transactions each would be a request of its own, at 100 to 200 us of the broker's time:
 	 * there a push waits its turn. A sparse one never waits: due_us runs ahead of now only by what was pushed too early.
@@ -324,6 +334,7 @@ void kafka_producer_push(struct kafka_producer *producer)
 	 * of the call. It serves reports and returns as soon as all are there.
 	 */
 	(void)rd_kafka_flush(producer->client.rk, PUSH_WAIT_MS);
+	return -1;
 }
 
 int kafka_producer_flush(struct kafka_producer *producer, int timeout_ms)
@@ -334,7 +345,7 @@ int kafka_producer_flush(struct kafka_producer *producer, int timeout_ms)
 		int64_t left_ms = (end - clock_monotonic_us() + 999) / 1000;
 
 		if (left_ms > 0)
-			kafka_producer_push(producer);
+			(void)kafka_producer_push(producer);
 		if (producer->pending == 0 ||
 			kafka_producer_poll(producer, left_ms > 10 ? 10 : left_ms > 0 ? (int)left_ms : 0, NULL) < 0 ||
 			left_ms <= 0)

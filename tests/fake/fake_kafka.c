@@ -471,8 +471,9 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 	return served;
 }
 
-void kafka_producer_push(struct kafka_producer *producer)
+int kafka_producer_push(struct kafka_producer *producer)
 {
+	return -1;
 }
 
 int kafka_producer_fd(struct kafka_producer *producer)

@@ -39,7 +39,7 @@ def database(server, **more):
 def encryption(server):
     """MySQL's accounts want an encrypted connection; its certificate names no host."""
     if server.kind == "mysql":
-        return {"sslmode": "require", "sslrootcert": str(server.certificate)}
+        return {"sslmode": "verify-ca", "sslrootcert": str(server.certificate)}
     return {"sslmode": "disable"}
 
 

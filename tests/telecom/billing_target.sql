@@ -21,7 +21,7 @@ CREATE TABLE erp.customer_bill (
 	dunning_level smallint NOT NULL,
 	print_flags bit(4) NOT NULL,
 	bill_document bytea,
-	characteristic text,
+	characteristic jsonb,
 	created_at timestamptz NOT NULL,
 	last_update timestamp NOT NULL
 );

@@ -173,70 +173,6 @@ static void truncates_that_belong_together_are_ordered(void **state)
 	fixture_finish(&f);
 }
 
-/* What the server fills in by itself, it must not. */
-static void the_source_decides_every_value(void **state)
-{
-	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true },
-		{ .name = "v", .type = COLUMN_INT32 }, { .name = "at", .type = COLUMN_TIMESTAMPTZ } };
-	struct value row[] = { INT(0), INT(1), INT(1000 * US) }, changed[] = { INT(0), INT(2), UNCHANGED };
-	struct fixture f;
-
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY AUTO_INCREMENT, v int,"
-			  " at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)");
-	fixture_table(&f, "t", columns, 3);
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
-	for (int i = 0; i < 40; i++) {
-		changed[1].i = 2 + i;
-		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, changed, NULL));
-	}
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT CONCAT_WS(',', id, v, at) FROM t.t", "0,41,1970-01-01 00:16:40");
-	fixture_finish(&f);
-}
-
-static void a_large_row_is_taken_or_named(void **state)
-{
-	static const size_t size = (size_t)20 << 20;
-	char *text = malloc(size + 1);
-	struct fixture f;
-
-	assert_non_null(text);
-	memset(text, '\'', size);
-	text[size] = '\0';
-	fixture_run("SET GLOBAL max_allowed_packet = 67108864");
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v longtext)");
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	fixture_must(&f, fixture_insert(&f, 1, "before"));
-	fixture_must(&f, fixture_insert(&f, 2, text));
-	for (int i = 3; i < 60; i++)
-		fixture_must(&f, fixture_insert(&f, i, i == 50 ? text : "small"));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT CONCAT_WS(',', COUNT(*), SUM(LENGTH(v) > 1000), MIN(CRC32(v)) > 0) FROM t.t", "59,2,1");
-	fixture_finish(&f);
-	fixture_run("SET GLOBAL max_allowed_packet = 1048576");
-	fixture_open(&f);
-	fixture_prepare(&f);
-	fixture_begin(&f, 2);
-	fixture_must(&f, fixture_insert(&f, 100, "before"));
-	assert_int_equal(fixture_insert(&f, 101, text), -1);
-	assert_int_equal(f.err.class, ERROR_DATA);
-	assert_non_null(strstr(f.err.text, "key (id=101): the row takes 419"));
-	assert_non_null(strstr(f.err.text, "and the target's max_allowed_packet is 1048576"));
-	fixture_ops->abort(f.sink);
-	/* Many rows that together are more than a packet. */
-	fixture_begin(&f, 3);
-	text[200000] = '\0';
-	for (int i = 200; i < 280; i++)
-		fixture_must(&f, fixture_insert(&f, i, text));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_run("SET GLOBAL max_allowed_packet = 67108864");
-	fixture_finish(&f);
-	free(text);
-}
-
 /* ---- refusals ---- */
 
 static void a_refused_row_is_named(void **state)
@@ -864,8 +800,6 @@ int main(void)
 		cmocka_unit_test(sets_of_columns_come_and_go),
 		cmocka_unit_test(rows_without_a_key_are_found_whole),
 		cmocka_unit_test(truncates_that_belong_together_are_ordered),
-		cmocka_unit_test(the_source_decides_every_value),
-		cmocka_unit_test(a_large_row_is_taken_or_named),
 		cmocka_unit_test(a_refused_row_is_named),
 		cmocka_unit_test(no_row_is_swallowed),
 		cmocka_unit_test(a_row_that_is_not_there_takes_all_back),

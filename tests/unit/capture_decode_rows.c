@@ -531,6 +531,22 @@ static void test_images_that_do_not_do(void **state)
 	close_tables();
 }
 
+static void test_bytes_that_are_no_text(void **state)
+{
+	struct change change;
+	struct error err;
+
+	open_tables(false, false);
+	assert_non_null(map(MAP_HEAD MAP_TYPES "010180" "02033f0033" MAP_NAMES, &err));
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "07", "04" "01000000" "026198", &err), 0);
+	check_refused(binlog_rows_next(rows, &arena, &change, &err), &err, ERROR_DATA,
+		"d.t.name: row 0 of the event: byte 1 of 2 is no text in charset cp1251");
+	assert_string_equal(err.hint, "leave the table out with table_exclude_list; before it is taken in again, repair its rows: the server shows ? where "
+		"such bytes are");
+	release_rows();
+	close_tables();
+}
+
 /* ---- generated columns ---- */
 
 /* d.t with `name` generated, on a server of that version; catalogue: what is said of it. */
@@ -743,6 +759,7 @@ int main(void)
 		cmocka_unit_test(test_minimal_metadata),
 		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_images_that_do_not_do),
+		cmocka_unit_test(test_bytes_that_are_no_text),
 		cmocka_unit_test(test_generated_columns_are_left_out),
 		cmocka_unit_test(test_what_is_left_out_is_told_once),
 		cmocka_unit_test(test_a_table_of_generated_columns_alone),

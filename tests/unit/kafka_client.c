@@ -160,7 +160,7 @@ static void push_sends_what_would_linger(void **state)
 	record.token = 6;
 	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
 	for (int i = 0; i < 100 && reports.count < 2; i++) {
-		kafka_producer_push(producer);
+		(void)kafka_producer_push(producer);
 		assert_true(kafka_producer_poll(producer, 10, &err) >= 0);
 	}
 	assert_int_equal(reports.count, 2);
