@@ -76,8 +76,8 @@ const struct table *binlog_tables_find(const struct binlog_tables *tables, const
 /* Whether some table came without names (MINIMAL metadata) since the last call: for a warning. */
 bool binlog_tables_was_minimal(struct binlog_tables *tables);
 /*
- * Names of the generated columns, joined by ", " (very many end in dots), that the table of the last binlog_tables_map() is given out without (see binlog_rows_next()): for
- * a warning. NULL: none, or it was told already. Until the next binlog_tables_map().
+ * Names of the generated columns, joined by ", " (very many end in dots), that the table of the last binlog_tables_map() is given out without: for a
+ * warning; why: binlog_rows_next(). NULL: none, or they were told already. Until the next binlog_tables_map().
  */
 const char *binlog_tables_left_out(struct binlog_tables *tables);
 
@@ -98,8 +98,9 @@ int binlog_rows_open(struct binlog_rows *rows, const struct binlog_rows_event *e
  *
  * Generated columns. MySQL's images of updates have those that changed, whatever binlog_row_image is (measured: 8.0, 8.4, 9.7), so one that is not
  * there is VALUE_UNCHANGED like any other. MariaDB to 11.4 leaves VIRTUAL ones out of MINIMAL and NOBLOB images also when they changed (10.6, 10.11):
- * ERROR_GAP with table and column, same hint. MariaDB from 11.5 on has none of them in the images of updates and deletes, not even of FULL ones (measured: 11.4.5 has them, 11.8.9 has not):
- * then struct table is without them, and their bytes in inserts are skipped. One that is called generated and is part of the key by the log is not.
+ * ERROR_GAP with table and column, same hint. MariaDB from 11.5 on has none of them in the images of updates and deletes, not even of FULL ones
+ * (measured: 11.4.5 has them, 11.8.9 has not): then struct table is without them, and their bytes in inserts are skipped. What the log says is part of
+ * the key stays.
  */
 int binlog_rows_next(struct binlog_rows *rows, struct arena *arena, struct change *ret_change, struct error *err);
 

@@ -1,10 +1,12 @@
 """Named stops of MariaDB and MySQL sources: a log that does not continue where it must is never passed over in silence.  And the failover that is
 none: a second server of the same history goes on without loss or doubling."""
+import subprocess
+
 import pytest
 
 from checker.evidence import Decoder
 from harness import Stack, wait_until
-from telecom.pair import Pair
+from telecom.pair import CAPTURE_PASSWORD, Pair
 
 KINDS = ("mariadb", "mysql")
 both_kinds = pytest.mark.parametrize("kind", KINDS)
@@ -181,3 +183,37 @@ def test_failover_by_gtid(make_pair, kind, tmp_path_factory):
         assert [mark["previous"] for mark in chain[1:]] == [mark["id"] for mark in chain[:-1]]
         assert len({mark["log"] for mark in chain}) == 1
         pair.close()
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_server_that_is_not_who_it_should_be(make_pair, mode, tmp_path):
+    """MySQL makes itself a certificate that names no host, under an authority of its own."""
+    pair = make_pair("mysql", "mysql", ["c"])
+    pair.both(C)
+    pair.prepare()
+    authority = pair.source.certificate
+    if mode == "verify-ca":
+        authority = tmp_path / "other.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=another",
+                        "-keyout", tmp_path / "key.pem", "-out", authority], check=True, capture_output=True)
+    for settings, start in ((pair.capture_settings, pair.start_capture), (pair.apply_settings, pair.start_apply)):
+        settings["database_settings"] = {"sslmode": mode, "sslrootcert": str(authority)}
+        agent = start(wait=False)
+        assert agent.wait_end() == 78
+        assert "could not connect" in agent.log_text() and "TLS/SSL error: " in agent.log_text(), agent.log_text()
+
+
+def test_ed25519(make_pair):
+    """MariaDB's own way to log in without a password on the wire."""
+    pair = make_pair("mariadb-11.8", "mariadb", ["c"])
+    pair.both(C)
+    pair.source.execute("INSTALL SONAME 'auth_ed25519'")
+    pair.prepare()
+    pair.source.execute(f"ALTER USER {pair.capture_user}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{CAPTURE_PASSWORD}')")
+    pair.start_capture()
+    pair.start_apply()
+    pair.at_source("INSERT INTO c VALUES (1, 'one')")
+    assert pair.equal("c") == [(1, "one")]
+    pair.source.execute(f"ALTER USER {pair.capture_user}@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('{CAPTURE_PASSWORD}')")
+    pair.capture.stop()
+    pair.source.execute("UNINSTALL SONAME 'auth_ed25519'")

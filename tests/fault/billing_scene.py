@@ -140,6 +140,8 @@ class Clerks(Workload):
         super().__init__(connect, journal_path, 0, rate, seed)
         pace = Pace(rate)
         self.workers = [clerk(n + 1, connect, self.journal, self.stopping, pace, seed) for n in range(workers)]
+        for worker in self.workers:
+            worker.name += f"-{seed}"  # the journal is that of many loads
 
 
 class Scene:

@@ -13,14 +13,13 @@ from test_failpoints import FAULTS, names
 
 from harness import Stack, wait_until
 
-ONCE_A_SECOND = ("capture.position.produced", "capture.feedback.before", "capture.feedback.sent", "capture.mysql.resume",
-                 "apply.offsets.hinted", "apply.mysql.bulk")
+RARE = ("apply.offsets.hinted", "apply.mysql.bulk")  # once a second
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory, request):
     with Stack(tmp_path_factory.mktemp("b")) as stack:
-        yield Scene(stack).start()
+        yield Scene(stack, capture={"status_interval": "100ms"}).start()
         if request.session.testsfailed:
             stack.keep = True
 
@@ -33,7 +32,7 @@ def pairs():
 def sweep(agent, name):
     """All faults at one place of one agent; at the end it runs."""
     for fault, hit in FAULTS:
-        hit = min(hit, 3) if name in ONCE_A_SECOND else hit
+        hit = min(hit, 2) if name in RARE else hit
         fired_before = agent.log_text().count(f"failpoint {name} fires")
         if agent.running:
             agent.stop()

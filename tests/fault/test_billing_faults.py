@@ -4,6 +4,7 @@ import random
 import pytest
 from billing_scene import LocalClerk, Scene, some_work
 
+from checker import gather_journal
 from harness import Stack, wait_until
 
 KILLS = 20
@@ -103,6 +104,27 @@ def test_a_server_goes_away_under_load(scene, server, how):
         some_work(workload)
     scene.judge(timeout=90)
     both_run(scene)
+
+
+def test_with_semi_sync_a_lost_server_takes_nothing_with_it(scene):
+    """What a clerk was told is committed is in Kafka already when the server dies at any moment."""
+    line = scene.line
+    line.source.set_global(rpl_semi_sync_master_timeout=60_000, rpl_semi_sync_master_enabled=1)
+    line.capture.stop()
+    line.capture.configure(line.capture_config(semi_sync=True))
+    line.start_capture()
+    with scene.load(clerk=LocalClerk) as workload:
+        some_work(workload, 100)
+        (_, waited), = line.source.query("SHOW STATUS LIKE 'Rpl_semi_sync_master_yes_tx'")
+        line.source.kill9()
+        journal = gather_journal(scene.journal_path, named=False)
+        there = {mark.transaction.rpartition(":")[0] for mark in scene.topics.read().marks if mark.status == "END"}
+        assert int(waited) >= 100 and not set(journal.committed) - there
+        line.source.start()
+        some_work(workload)
+    scene.judge()
+    line.source.set_global(rpl_semi_sync_master_enabled=0)
+    line.capture.configure(line.capture_config())
 
 
 def test_another_writer_locks_rows_of_the_target(scene):
