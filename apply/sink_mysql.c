@@ -26,6 +26,7 @@
 #include "apply/sink_mysql_connect.h"
 #include "apply/sink_mysql_queue.h"
 #include "apply/sink_mysql_shape.h"
+#include "apply/sink_mysql_types.h"
 #include "apply/sink_mysql_write.h"
 #include "lib/base/failpoint.h"
 
@@ -80,7 +81,7 @@ static int ask_field(struct sink *sink, char *out, size_t size, struct error *er
 
 /* ---- open ---- */
 
-/* Of a name that is too long, its hash (FNV-1a) stands for the rest. */
+/* The name's hash (FNV-1a) stands for what is cut off, and for its case: a lock's name has none at MySQL. */
 static void put_lock_name(struct sink *sink)
 {
 	char name[LOCK_NAME_MAX + 1];
@@ -88,10 +89,7 @@ static void put_lock_name(struct sink *sink)
 
 	for (const char *at = sink->name; *at != '\0'; at++)
 		hash = (hash ^ (unsigned char)*at) * 16777619u;
-	if (strlen(sink->name) + sizeof "tailrace." - 1 <= LOCK_NAME_MAX)
-		(void)snprintf(name, sizeof name, "tailrace.%s", sink->name);
-	else
-		(void)snprintf(name, sizeof name, "tailrace.%.40s.%08" PRIx32, sink->name, hash);
+	(void)snprintf(name, sizeof name, "tailrace.%.40s.%08" PRIx32, sink->name, hash);
 	my_quote(&sink->sql, name, strlen(name));
 }
 
@@ -126,16 +124,14 @@ static int make_position_table(struct sink *sink, struct error *err)
 	char engine[64];
 
 	buf_reset(&sink->sql);
-	buf_append_str(&sink->sql, "SELECT CONCAT(COALESCE(t.engine, 'none'), ' ', COALESCE(e.transactions, 'NO'))"
-		" FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine=t.engine"
+	buf_append_str(&sink->sql, "SELECT COALESCE(t.engine, 'none') FROM information_schema.tables t"
 		" WHERE t.table_schema='tailrace' AND t.table_name='position'");
 	if (ask_field(sink, engine, sizeof engine, err) < 0)
 		return -1;
 	if (engine[0] != '\0') {
-		if (strstr(engine, " YES") != NULL)
+		if (my_engine_is_safe(engine))
 			return 0;
-		(void)error_set(err, ERROR_CONFIG, "position table tailrace.position is of engine %.*s, which has no transactions",
-			(int)strcspn(engine, " "), engine);
+		(void)error_set(err, ERROR_CONFIG, "position table tailrace.position is of engine %s, and not of InnoDB", engine);
 		return error_hint(err, "ALTER TABLE tailrace.`position` ENGINE=InnoDB");
 	}
 	/* The database may be there, and only the table be missing or out of sight. */

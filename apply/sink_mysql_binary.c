@@ -241,9 +241,10 @@ static int put_text(const struct my_format *format, const struct column *column,
 		put_string(out, (const char *)uuid, sizeof uuid);
 		return 0;
 	}
-	if (my_check_length(format, column, val->text.ptr, val->text.len, err) < 0)
+	if (my_check_length(format, column, val->text.ptr, val->text.len, err) < 0 ||
+		my_check_label(format, column, val->text.ptr, val->text.len, err) < 0)
 		return -1;
-	put_string(out, val->text.ptr, val->text.len);
+	put_string(out, val->text.ptr, my_kept_length(format, val->text.ptr, val->text.len));
 	return 0;
 }
 

@@ -5,6 +5,9 @@
  * verify-ca: the server's certificate is signed by sslrootcert; with require, too, if sslrootcert is given, since the library verifies
  * the chain whenever it has one. verify-full: and it bears the host's name. Over the Unix socket TLS is used only if it is required.
  *
+ * The server chooses how the user is identified, and some methods hand it the password. To one that is not verified only methods
+ * go that show nothing of it; if these do not do, caching_sha2_password too, inside TLS. Clear text (PAM, LDAP) needs the socket or sslmode verify-*.
+ *
  * The session:
  *   sql_mode
  *	strict, so that a value that does not fit is an error; ALLOW_INVALID_DATES and no NO_ZERO_...: a date that the source has is a
@@ -19,8 +22,9 @@
  *	the target's own rules hold
  *   innodb_lock_wait_timeout, lock_wait_timeout
  *	from the configuration: a wait for others ends, the transaction is tried again
- *   wait_timeout 10 min
- *	the server forgets an agent whose host vanished, and with it the pipeline's lock; an idle agent commits each minute
+ *   wait_timeout 2 min
+ *	the server forgets an agent whose host vanished, and with it the pipeline's lock. An idle agent commits each minute if offsets
+ *	have moved, which heartbeats see to; without them the connection goes, and the next transaction begins with a new one
  *   max_statement_time, max_execution_time, idle_..._timeout off
  *	a long transaction is normal here
  *   in_predicate_conversion_threshold 0 (MariaDB)
@@ -47,6 +51,9 @@
 #define OLDEST_MYSQL 80000ul
 #define OLDEST_MARIADB 100600ul
 #define SQL_MAX 2048
+/* Methods that show nothing of the password to whoever answers; and those that show it, inside TLS only. */
+#define METHODS_WITHOUT_TLS "mysql_native_password,client_ed25519,parsec,auth_gssapi_client"
+#define METHODS_WITH_TLS METHODS_WITHOUT_TLS ",caching_sha2_password,sha256_password"
 #define BULK_OPERATIONS ((unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32))
 
 static bool is_set(const char *text)
@@ -100,7 +107,8 @@ static void set_tls(const struct sink_options *options, MYSQL *conn, bool local)
 	(void)mysql_optionsv(conn, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 }
 
-static void set_options(const struct sink_options *options, MYSQL *conn, bool local)
+/* methods: NULL for all. */
+static void set_options(const struct sink_options *options, MYSQL *conn, bool local, const char *methods)
 {
 	unsigned timeout = (unsigned)(CONNECT_US / 1000000), write_timeout = WRITE_SECONDS, no = 0;
 	unsigned protocol = local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
@@ -116,6 +124,8 @@ static void set_options(const struct sink_options *options, MYSQL *conn, bool lo
 	(void)mysql_optionsv(conn, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
 	(void)mysql_optionsv(conn, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	(void)mysql_optionsv(conn, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", program);
+	if (methods != NULL)
+		(void)mysql_optionsv(conn, MARIADB_OPT_RESTRICTED_AUTH, methods);
 	set_tls(options, conn, local);
 }
 
@@ -162,18 +172,28 @@ static int failed(const struct sink_options *options, MYSQL *conn, struct error 
 			"correct the target's host or ssl settings: the server's certificate must be signed by sslrootcert and bear the host's name" :
 			"the client library lacks the plugin with which the server wants to identify the user");
 	}
+	if (number == CR_PLUGIN_NOT_ALLOWED) {
+		err->class = ERROR_CONFIG;
+		(void)error_hint(err,
+			"the server asks for the password itself, and nobody knows who it is: set database.sslmode to verify-full and database.sslrootcert, "
+			"or identify the user by caching_sha2_password (with TLS) or ed25519");
+	}
 	return -1;
 }
 
-static int connect_to(const struct sink_options *options, struct my_link *link, struct error *err)
+static int connect_once(
+	const struct sink_options *options, struct my_link *link, const char *methods, struct error *err)
 {
-	MYSQL *conn = link->conn, *done = NULL;
+	MYSQL *conn = mysql_init(NULL), *done = NULL;
 	char path[512];
 	const char *unix_socket = socket_path(options->hostname, path, sizeof path);
 	bool local = unix_socket != NULL || !is_set(options->hostname);
 	int status;
 
-	set_options(options, conn, local);
+	link->conn = conn;
+	if (conn == NULL)
+		return error_set(err, ERROR_RETRY, "memory is short");
+	set_options(options, conn, local, methods);
 	link->until_us = clock_monotonic_us() + CONNECT_US;
 	status = mysql_real_connect_start(&done, conn, local ? NULL : options->hostname, set_or_null(options->user),
 		options->password != NULL ? options->password : "", set_or_null(options->dbname),
@@ -193,6 +213,22 @@ static int connect_to(const struct sink_options *options, struct my_link *link, 
 			options->sslmode);
 	set_keepalive(conn);
 	return 0;
+}
+
+static int connect_to(const struct sink_options *options, struct my_link *link, struct error *err)
+{
+	bool socket = !is_set(options->hostname) || options->hostname[0] == '/';
+	bool safe = socket || is_mode(options, "verify-full") || is_mode(options, "verify-ca") ||
+		(is_mode(options, "require") && is_set(options->sslrootcert));
+
+	if (connect_once(options, link, safe ? NULL : METHODS_WITHOUT_TLS, err) == 0)
+		return 0;
+	if (safe || link->conn == NULL || mysql_errno(link->conn) != CR_PLUGIN_NOT_ALLOWED || is_mode(options, "disable") ||
+		(link->conn->server_capabilities & CLIENT_SSL) == 0)
+		return -1;
+	mysql_close(link->conn);
+	error_clear(err);
+	return connect_once(options, link, METHODS_WITH_TLS, err);
 }
 
 /* ---- the session ---- */
@@ -231,7 +267,7 @@ static int set_session(const struct sink_options *options, struct my_link *link,
 		"SET SESSION sql_mode='STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,"
 		"NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION',time_zone='+00:00',autocommit=0,completion_type=0,"
 		"foreign_key_checks=1,unique_checks=1,sql_safe_updates=0,sql_quote_show_create=1,innodb_lock_wait_timeout=%" PRId64
-		",lock_wait_timeout=%" PRId64 ",wait_timeout=600,net_read_timeout=60,net_write_timeout=60,%s",
+		",lock_wait_timeout=%" PRId64 ",wait_timeout=120,net_read_timeout=60,net_write_timeout=60,%s",
 		lock, lock,
 		link->mariadb ? "check_constraint_checks=1,max_statement_time=0,idle_transaction_timeout=0,"
 				"idle_write_transaction_timeout=0,idle_readonly_transaction_timeout=0,"
@@ -262,9 +298,6 @@ int my_connect(const struct sink_options *options, struct my_link *link, struct 
 {
 	link->wake_fd = options->wake_fd;
 	link->stop = options->stop;
-	link->conn = mysql_init(NULL);
-	if (link->conn == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
 	if (connect_to(options, link, err) < 0 || check_server(options, link, err) < 0 ||
 		set_session(options, link, err) < 0)
 		return -1;

@@ -92,7 +92,7 @@ static bool is_kept(const char *text, size_t len)
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	if (is_integer(copy) && fits_integer(copy))
-		return true;
+		return strcmp(copy, "-0") != 0;
 	read_decimal(copy, len, &want);
 	if (want.longer)
 		return false;

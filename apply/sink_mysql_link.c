@@ -29,15 +29,21 @@ static bool is_in(unsigned number, const unsigned *list, size_t count)
 	return false;
 }
 
+/* The client library's own numbers. Beyond them are MySQL's from 6000 on, and whatever a trigger likes to signal. */
+static bool is_lost(unsigned number)
+{
+	return (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) || (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR);
+}
+
 enum error_class my_error_class(unsigned number)
 {
 	static const unsigned retry[] = { 1020, 1021, 1037, 1038, 1040, 1047, 1053, 1105, 1114, 1129, 1158, 1159, 1160,
-		1161, 1180, 1181, 1184, 1203, 1205, 1206, 1213, 1226, 1243, 1290, 1317, 1412, 1613, 1614, 1615, 1689, 1792,
-		1836, 1927, 1969, 3024, 3058, 3100, 3101, 3168, 3169, 3572, 4031, 4152 };
+		1161, 1180, 1181, 1184, 1203, 1205, 1206, 1213, 1226, 1243, 1290, 1317, 1412, 1613, 1614, 1615, 1637, 1689, 1792,
+		1836, 1927, 1969, 3024, 3032, 3058, 3100, 3101, 3168, 3169, 3572, 4031, 4152 };
 	static const unsigned config[] = { 1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1227, 1231, 1251, 1275, 1370,
 		1419, 1524, 1665, 1698, 1785, 1819, 1820, 1862, 3118, 3159, 3164, 3750, 3757, 4151 };
 
-	if (number == 0 || (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) || number >= 5000)
+	if (number == 0 || is_lost(number))
 		return ERROR_RETRY;
 	if (is_in(number, retry, sizeof retry / sizeof retry[0]))
 		return ERROR_RETRY;
@@ -65,9 +71,11 @@ static void hint(struct error *err, unsigned number)
 		{ 1290, "the target is read-only: a replica, or read_only is set" },
 		{ 1665, "set binlog_format to ROW at the target" },
 		{ 1698, "check user and password, and how the user is identified" },
+		{ 1637, "the target's undo space has no room for another transaction at the moment" },
 		{ 1785, "a table of the target is not transactional: ALTER TABLE ... ENGINE=InnoDB" },
 		{ 1792, "the target is read-only" },
 		{ 1836, "the target is read-only" },
+		{ 3032, "the target is in offline_mode" },
 		{ 3159, "set database.sslmode to require or above" },
 		{ 3750, "the table needs a primary key: sql_require_primary_key is set at the target" },
 	};
@@ -101,11 +109,6 @@ static int lost(struct my_link *link, struct error *err)
 	if (err != NULL)
 		err->class = ERROR_RETRY;
 	return -1;
-}
-
-static bool is_lost(unsigned number)
-{
-	return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR;
 }
 
 static int is_broken(const struct my_link *link, struct error *err)

@@ -231,13 +231,15 @@ int my_queue_bulk(
 
 bool my_queue_rollback(struct my_queue *queue)
 {
-	static const char sql[] = "ROLLBACK";
+	/* A truncate may have left the foreign keys off. */
+	static const char sql[] = "ROLLBACK", keys[] = "SET foreign_key_checks=1";
 
 	my_queue_drop(queue);
 	if (queue->link.broken)
 		return false;
 	queue->link.until_us = clock_monotonic_us() + ROLLBACK_US;
-	if (my_queue_settle(queue, NULL) < 0 || my_link_ask(&queue->link, sql, sizeof sql - 1, NULL, NULL) < 0)
+	if (my_queue_settle(queue, NULL) < 0 || my_link_ask(&queue->link, sql, sizeof sql - 1, NULL, NULL) < 0 ||
+		my_link_ask(&queue->link, keys, sizeof keys - 1, NULL, NULL) < 0)
 		queue->link.broken = true;
 	queue->link.until_us = 0;
 	queue->failed = false;

@@ -3,7 +3,7 @@
  *
  * 0. The table is held, as a transaction holds what it has read, so that no DDL comes between the questions: while a table is being
  *    altered, information_schema may show half of it or none.
- * 1. The table: there, a table and not a view, of an engine with transactions: else neither a rollback nor the position would mean anything.
+ * 1. The table: there, a table and not a view, of InnoDB or RocksDB: else neither a rollback nor the position would mean anything.
  * 2. Each mapped column: there, not generated, of a type that holds the source's (sink_mysql_types.h).
  * 3. No other column that an insert would have to fill.
  * 4. A unique index over exactly the source's key, so that an update or delete meets one row at most.
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "apply/sink_mysql_create.h"
 #include "apply/sink_mysql_types.h"
@@ -130,9 +131,9 @@ static int check_table(
 	}
 	if (strcmp(row[T_KIND], "BASE TABLE") != 0 && strcmp(row[T_KIND], "SYSTEM VERSIONED") != 0)
 		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
-	if (strcmp(row[T_TRANSACTIONS], "YES") != 0) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s is of engine %s, which has no transactions", shape->name,
-			row[T_ENGINE]);
+	if (!my_engine_is_safe(row[T_ENGINE])) {
+		(void)error_set(err, ERROR_CONFIG, "target table %s is of engine %s, which has no transactions%s", shape->name,
+			row[T_ENGINE], strcmp(row[T_TRANSACTIONS], "YES") == 0 ? " that are one with those of InnoDB" : "");
 		return error_hint(err, "ALTER TABLE ... ENGINE=InnoDB");
 	}
 	if (mapping->column_count == 0 || mapping->column_count > MY_COLUMNS_MAX)
@@ -326,7 +327,7 @@ static int check_key(
 	return error_hint(err, "add a primary key or a unique index over the same columns, without prefix lengths, at the target");
 }
 
-static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping *mapping, struct buf *parents)
+static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping *mapping)
 {
 	const char *at = shape->create;
 	struct my_reference reference;
@@ -336,19 +337,11 @@ static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping 
 		for (size_t k = 0; k < shape->key_count && reference.update_cascades; k++)
 			shape->key_cascades = shape->key_cascades ||
 				my_reference_has(&reference, shape->columns[shape->key[k]].name);
-		buf_printf(parents, "\n%s.%s\n", reference.schema[0] != '\0' ? reference.schema : mapping->target_schema,
-			reference.table);
+		/* Names may have no case at the server: it is for a warning only. */
+		shape->refers_to_itself = shape->refers_to_itself ||
+			(strcasecmp(reference.table, mapping->target_table) == 0 &&
+				(reference.schema[0] == '\0' || strcasecmp(reference.schema, mapping->target_schema) == 0));
 	}
-}
-
-bool my_shape_refers(const struct my_shape *child, const struct my_shape *parent)
-{
-	size_t len = strlen(parent->name);
-
-	for (const char *at = child->parents; (at = strstr(at, parent->name)) != NULL; at++)
-		if (at[-1] == '\n' && at[len] == '\n')
-			return true;
-	return false;
 }
 
 static int look_at_rows(struct my_link *link, struct my_shape *shape, const struct sink_mapping *mapping,
@@ -379,19 +372,15 @@ static int look_at_keys(struct my_link *link, struct my_shape *shape, const stru
 	struct buf *sql, struct error *err)
 {
 	MYSQL_RES *answer;
-	struct buf parents;
 	int result;
 
 	if (find_key(shape, mapping, err) < 0 || ask_indexes(link, mapping, sql, &answer, err) < 0)
 		return -1;
 	result = check_key(shape, mapping, answer, err);
 	mysql_free_result(answer);
-	if (result < 0)
-		return -1;
-	buf_init(&parents, MY_SQL_MAX);
-	read_foreign_keys(shape, mapping, &parents);
-	shape->parents = buf_take(&parents);
-	return shape->parents != NULL ? 0 : error_set(err, ERROR_RETRY, "memory is short");
+	if (result == 0)
+		read_foreign_keys(shape, mapping);
+	return result;
 }
 
 static int set_names(struct my_shape *shape, const struct sink_mapping *mapping, struct error *err)
@@ -465,7 +454,6 @@ void my_shape_free(struct my_shape *shape)
 	free(shape->columns);
 	free(shape->key);
 	free(shape->create);
-	free(shape->parents);
 	free(shape->insert);
 	free(shape->name);
 	free(shape->quoted);

@@ -59,7 +59,7 @@ struct my_shape {
 	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
 	size_t key_count;
 	char *create;  /* SHOW CREATE TABLE, while the shape is made */
-	char *parents; /* the tables that foreign keys of this one refer to, each with a newline before and behind it */
+	bool refers_to_itself; /* by a foreign key */
 	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
 	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */
 	bool key_cascades;
@@ -72,9 +72,6 @@ struct my_shape {
 int my_shape_new(
 	struct my_link *link, const struct sink_mapping *mapping, struct my_shape **ret_shape, struct error *err);
 void my_shape_free(struct my_shape *shape);
-
-/* A truncate of `child` must come before that of `parent`. */
-bool my_shape_refers(const struct my_shape *child, const struct my_shape *parent);
 
 /* ---- statements with a question mark for each value, for my_link_prepare() ---- */
 void my_shape_insert(const struct my_shape *shape, struct buf *sql);

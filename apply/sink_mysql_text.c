@@ -186,14 +186,18 @@ static bool is_cut(const char *text, size_t len, uint64_t chars)
 	return count > chars;
 }
 
+size_t my_kept_length(const struct my_format *format, const char *text, size_t len)
+{
+	while (format->form == MY_PADDED && len > 0 && text[len - 1] == ' ')
+		len--;
+	return len;
+}
+
 int my_check_length(
 	const struct my_format *format, const struct column *column, const char *text, size_t len, struct error *err)
 {
-	size_t used = len;
+	size_t used = my_kept_length(format, text, len);
 
-	if (format->form == MY_PADDED)
-		while (used > 0 && text[used - 1] == ' ')
-			used--;
 	if ((format->bytes == 0 || used <= format->bytes) && (format->chars == 0 || !is_cut(text, used, format->chars)))
 		return 0;
 	return error_set(err, ERROR_DATA, "column %s: a value of %zu bytes is too long for %s of the target",
@@ -275,9 +279,10 @@ static int put_string(const struct my_format *format, const struct column *colum
 		put_bytes(out, text, len);
 		return 0;
 	}
-	if (format->form == MY_JSON && my_check_json(column, text, len, err) < 0)
+	if ((format->form == MY_JSON && my_check_json(column, text, len, err) < 0) ||
+		my_check_label(format, column, text, len, err) < 0)
 		return -1;
-	my_quote(out, text, len);
+	my_quote(out, text, my_kept_length(format, text, len));
 	return 0;
 }
 
@@ -481,17 +486,12 @@ int my_literal(const struct my_format *format, const struct column *column, cons
 static int put_text_condition(const struct my_format *format, const struct column *column, const char *quoted,
 	const struct value *val, struct buf *out, struct error *err)
 {
-	struct value shown = *val;
-
 	buf_append_str(out, "CAST(CONVERT(");
 	buf_append_str(out, quoted);
 	buf_append_str(out, " USING utf8mb4) AS BINARY)<=>CAST(");
-	if (format->form == MY_PADDED)
-		while (shown.text.len > 0 && shown.text.ptr[shown.text.len - 1] == ' ')
-			shown.text.len--;
 	if (format->native_json)
 		buf_append_str(out, "CONVERT(CAST(");
-	if (my_literal(format, column, &shown, out, err) < 0)
+	if (my_literal(format, column, val, out, err) < 0)
 		return -1;
 	if (format->native_json)
 		buf_append_str(out, " AS JSON) USING utf8mb4)");

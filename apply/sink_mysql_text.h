@@ -25,7 +25,7 @@ enum my_form {
 	MY_DOUBLE,
 	MY_DECIMAL,
 	MY_TEXT,   /* VARCHAR, TEXT, ENUM, SET, UUID, INET, MariaDB's JSON */
-	MY_PADDED, /* CHAR: the server forgets trailing spaces */
+	MY_PADDED, /* CHAR: the server forgets trailing spaces, and so do we: as keys they would find nothing */
 	MY_BYTES,
 	MY_UUID_BYTES, /* 36 characters into BINARY(16) */
 	MY_DATE,
@@ -40,6 +40,7 @@ enum my_form {
 struct my_format {
 	enum my_form form;
 	bool not_null;
+	bool labels;           /* an ENUM or SET */
 	bool native_json;    /* the column is of MySQL's JSON type */
 	bool raw;            /* a text in UTF-8: a parameter may go as bytes, which spares the server a look at its characters */
 	uint64_t chars;      /* of a text: at most; 0: no such limit */
@@ -65,6 +66,11 @@ int my_condition(const struct my_format *format, const struct column *column, co
 /* Whether a text or bytes of this length fit; -1 and ERROR_DATA, naming the column, if not. */
 int my_check_length(const struct my_format *format, const struct column *column, const char *text, size_t len,
 	struct error *err);
+/* Whether an ENUM or SET takes the text for what it says; -1 and ERROR_DATA, naming column and label, if not. sink_mysql_types.c */
+int my_check_label(const struct my_format *format, const struct column *column, const char *text, size_t len,
+	struct error *err);
+/* The length that a CHAR keeps: without spaces at the end. */
+size_t my_kept_length(const struct my_format *format, const char *text, size_t len);
 /* Whether a number is one that the target keeps: the digits of `text` beyond the column's scale must be zeros. *ret_len: without them. */
 int my_check_decimal(const struct my_format *format, const struct column *column, const char *text, size_t len,
 	size_t *ret_len, struct error *err);

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NAME_MAX_LEN 64
+#define SHOWN 64 /* of a value in a message */
 
 static bool is_one_of(const char *name, const char *list)
 {
@@ -50,6 +52,11 @@ static struct spelling spell(const char *type)
 	for (char *word = strstr(spelling.name, " unsigned"); word != NULL; word = NULL)
 		*word = '\0';
 	return spelling;
+}
+
+bool my_engine_is_safe(const char *name)
+{
+	return strcasecmp(name, "InnoDB") == 0 || strcasecmp(name, "ROCKSDB") == 0;
 }
 
 /* ---- integers ---- */
@@ -227,8 +234,9 @@ static bool uuid_holds(const struct my_type *target, struct my_format *format)
 /* ---- labels ---- */
 
 /* The label that `at` opens ("'it''s',..."), without its quotes; *next: behind it. A backslash may stand for itself or for the next character. */
-static bool label_matches(const char *at, const char *label, bool escapes, const char **next)
+static bool label_matches(const char *at, const char *label, size_t len, bool escapes, const char **next)
 {
+	size_t taken = 0;
 	bool same = true;
 
 	for (at++; *at != '\0'; at++) {
@@ -236,26 +244,50 @@ static bool label_matches(const char *at, const char *label, bool escapes, const
 			break;
 		if (*at == '\'' || (escapes && *at == '\\' && at[1] != '\0'))
 			at++;
-		same = same && *at == *label;
-		label += same ? 1 : 0;
+		same = same && taken < len && *at == label[taken];
+		taken += same ? 1 : 0;
 	}
 	*next = *at != '\0' ? at + 1 : at;
-	return same && *label == '\0';
+	return same && taken == len;
 }
 
-static bool has_label(const char *declared, const char *label)
+static bool has_label(const char *declared, const char *label, size_t len)
 {
 	for (int escapes = 0; escapes < 2; escapes++) {
 		const char *at = strchr(declared, '\'');
 
 		while (at != NULL && *at == '\'') {
-			if (label_matches(at, label, escapes != 0, &at))
+			if (label_matches(at, label, len, escapes != 0, &at))
 				return true;
 			if (*at == ',')
 				at++;
 		}
 	}
 	return false;
+}
+
+/*
+ * A text that is no label but reads as a number, the server takes for the label of that number, in strict mode too. What does not begin like
+ * one is left to it: it says that there is no such label.
+ */
+int my_check_label(
+	const struct my_format *format, const struct column *column, const char *text, size_t len, struct error *err)
+{
+	const char *end = text + len;
+
+	if (!format->labels || len == 0 || memchr("0123456789+- \t\n\v\f\r", text[0], 18) == NULL)
+		return 0;
+	for (const char *next; text <= end; text = next + 1) {
+		next = column->type == COLUMN_SET ? memchr(text, ',', (size_t)(end - text)) : NULL;
+		if (next == NULL)
+			next = end;
+		if (has_label(format->declared, text, (size_t)(next - text)))
+			continue;
+		(void)error_set(err, ERROR_DATA, "column %s: %s of the target has no label \"%.*s\"", column->name,
+			format->declared, (int)(len < SHOWN ? len : SHOWN), end - len);
+		return error_hint(err, "ALTER TABLE ... MODIFY the column with all labels of the source, then resume");
+	}
+	return 0;
 }
 
 static bool has_labels(const struct my_type *target)
@@ -268,7 +300,7 @@ const char *my_missing_label(const struct column *source, const struct my_type *
 	if (!has_labels(target))
 		return NULL;
 	for (size_t i = 0; i < source->label_count; i++)
-		if (!has_label(target->declared, source->labels[i]))
+		if (!has_label(target->declared, source->labels[i], strlen(source->labels[i])))
 			return source->labels[i];
 	return NULL;
 }
@@ -278,6 +310,7 @@ static bool labels_hold(const struct column *source, const struct my_type *targe
 {
 	if (has_labels(target)) {
 		format->form = MY_TEXT;
+		format->labels = true;
 		return source->label_count > 0 && strcmp(target->name, source->type == COLUMN_SET ? "set" : "enum") == 0;
 	}
 	return text_holds(target, 0, 0, false, format);

@@ -33,6 +33,9 @@ bool my_type_holds(const struct column *source, const struct my_type *target, st
 /* A label of the source's that the target's ENUM or SET lacks; NULL: none, or the target is neither. */
 const char *my_missing_label(const struct column *source, const struct my_type *target);
 
+/* Whether a table's rows and the position row, which is of InnoDB, are one transaction. Others (FEDERATED, SPIDER) only say that they have some. */
+bool my_engine_is_safe(const char *name);
+
 /* Appends a target type that would do: "DECIMAL(12,2)". */
 void my_type_wanted(const struct column *source, struct buf *out);
 

@@ -20,6 +20,7 @@
 
 #include "apply/sink_mysql_binary.h"
 #include "apply/sink_postgres_text.h"
+#include "lib/base/log.h"
 
 #define BULK_AFTER 32
 #define BULK_AGAIN 8 /* where the statement is prepared already */
@@ -451,16 +452,45 @@ static struct my_statement *find_statement(struct my_writer *writer, const struc
 	return oldest;
 }
 
+static void forget(struct my_writer *writer, struct my_statement *statement)
+{
+	if (statement->handle == NULL)
+		return;
+	my_link_forget(statement->handle);
+	statement->handle = NULL;
+	writer->prepared--;
+}
+
+static void forget_oldest(struct my_writer *writer)
+{
+	struct my_statement *oldest = NULL;
+
+	for (struct my_target *target = writer->targets; target != NULL; target = target->next) {
+		struct my_statement *all[MY_UPDATES + 2] = { &target->insert, &target->delete };
+
+		for (size_t i = 0; i < MY_UPDATES; i++)
+			all[i + 2] = &target->update[i];
+		for (size_t i = 0; i < MY_UPDATES + 2; i++)
+			if (all[i]->handle != NULL && (oldest == NULL || all[i]->used < oldest->used))
+				oldest = all[i];
+	}
+	if (oldest != NULL)
+		forget(writer, oldest);
+}
+
 /* 0; 1: the server does not take it. Answers are read before: to prepare is a command of its own. */
 static int prepare(
 	struct my_writer *writer, const struct work *work, struct my_statement *statement, struct error *err)
 {
+	int result;
+
 	if (my_queue_settle(writer->queue, err) < 0)
 		return -1;
 	if (writer->queue->failed)
 		return 1;
-	my_link_forget(statement->handle);
-	statement->handle = NULL;
+	forget(writer, statement);
+	if (writer->prepared >= MY_STATEMENTS)
+		forget_oldest(writer);
 	buf_reset(&writer->sql);
 	if (work->op == CHANGE_INSERT) {
 		my_shape_insert(work->shape, &writer->sql);
@@ -472,8 +502,9 @@ static int prepare(
 	}
 	if (buf_check(&writer->sql, work->shape->name, err) < 0)
 		return -1;
-	return my_link_prepare(
-		&writer->queue->link, writer->sql.data, writer->sql.len, &statement->handle, err);
+	result = my_link_prepare(&writer->queue->link, writer->sql.data, writer->sql.len, &statement->handle, err);
+	writer->prepared += result == 0;
+	return result;
 }
 
 /* What has been written of the run is sent; the rows that follow go in bulk, if the server takes the statement. */
@@ -703,53 +734,50 @@ static int write_delete(
 
 /* ---- truncates ---- */
 
-/* Tables that refer to each other were emptied by one statement at the source: here the one that refers goes first. */
-static unsigned next_truncate(const struct my_truncates *truncates)
+static int put_statement(struct my_writer *writer, const char *sql, const char *object, struct error *err)
 {
-	for (unsigned i = 0; i < truncates->count; i++) {
-		bool parent = false;
-
-		for (unsigned j = 0; j < truncates->count && !parent; j++)
-			parent = j != i && my_shape_refers(truncates->targets[j]->shape, truncates->targets[i]->shape);
-		if (!parent)
-			return i;
-	}
+	if (my_queue_add(writer->queue, &writer->truncate, err) == NULL)
+		return -1;
+	buf_append_str(&writer->queue->packet, sql);
+	buf_append_str(&writer->queue->packet, object);
 	return 0;
 }
 
-static int flush_truncates(struct my_writer *writer, struct error *err)
-{
-	struct my_truncates *truncates = &writer->truncates;
-
-	while (truncates->count > 0) {
-		unsigned at = next_truncate(truncates);
-		const struct my_shape *shape = truncates->targets[at]->shape;
-
-		truncates->entry.table = shape->name;
-		if (my_queue_add(writer->queue, &truncates->entry, err) == NULL)
-			return -1;
-		buf_append_str(&writer->queue->packet, "DELETE FROM ");
-		buf_append_str(&writer->queue->packet, shape->quoted);
-		truncates->targets[at] = truncates->targets[--truncates->count];
-	}
-	return 0;
-}
-
+/*
+ * No TRUNCATE touches a row of another table, so its DELETE must not cascade; and tables that refer to each other, or to themselves, are emptied
+ * in any order. Hence no foreign keys meanwhile. Where the server refuses one of these, the rollback puts them back.
+ */
 static int write_truncate(struct my_writer *writer, struct work *work, struct error *err)
 {
-	struct my_truncates *truncates = &writer->truncates;
-
-	if (truncates->count > 0 &&
-		(truncates->count == MY_TRUNCATES || truncates->entry.last_commit != work->txn->commit) &&
-		flush_truncates(writer, err) < 0)
+	describe(writer, work, "a truncate of");
+	writer->truncate = work->entry;
+	writer->truncate.kind = MY_TRUNCATE;
+	if (!writer->truncating && put_statement(writer, "SET foreign_key_checks=", "0", err) < 0)
 		return -1;
-	if (truncates->count == 0) {
-		describe(writer, work, "a truncate of");
-		truncates->entry = work->entry;
-		truncates->entry.kind = MY_TRUNCATE;
-	}
-	truncates->targets[truncates->count++] = work->target;
-	return 0;
+	writer->truncating = true;
+	return put_statement(writer, "DELETE FROM ", work->shape->quoted, err);
+}
+
+static int end_truncates(struct my_writer *writer, struct error *err)
+{
+	if (!writer->truncating)
+		return 0;
+	writer->truncating = false;
+	return put_statement(writer, "SET foreign_key_checks=", "1", err);
+}
+
+/*
+ * Whose rows come in an order that this server may refuse: PostgreSQL looks at a foreign key when the statement is done, InnoDB at each row.
+ * MySQL's changes name a file.
+ */
+static void warn_of_order(struct my_target *target, const struct change *chg)
+{
+	if (!target->shape->refers_to_itself || target->warned || chg->file != NULL)
+		return;
+	target->warned = true;
+	log_warning("target table %s has a foreign key to itself, which PostgreSQL checks at the end of a statement and the target at each row: "
+		    "one statement that writes parents and children in another order will stop this agent; drop the foreign key at the target",
+		target->shape->name);
 }
 
 /* ---- all ---- */
@@ -757,7 +785,7 @@ static int write_truncate(struct my_writer *writer, struct work *work, struct er
 int my_writer_flush(struct my_writer *writer, struct error *err)
 {
 	/* At most one of the two waits. */
-	if (close_run(writer, err) < 0 || flush_truncates(writer, err) < 0)
+	if (close_run(writer, err) < 0 || end_truncates(writer, err) < 0)
 		return -1;
 	return 0;
 }
@@ -770,7 +798,7 @@ void my_writer_drop(struct my_writer *writer)
 	run->open = run->bulk = false;
 	run->rows = run->streak = 0;
 	buf_reset(&run->bytes);
-	writer->truncates.count = 0;
+	writer->truncating = false;
 }
 
 int my_writer_write(struct my_writer *writer, struct my_target *target, const struct change *chg,
@@ -782,8 +810,9 @@ int my_writer_write(struct my_writer *writer, struct my_target *target, const st
 		return -1;
 	if (chg->op == CHANGE_TRUNCATE)
 		return close_run(writer, err) < 0 ? -1 : write_truncate(writer, &work, err);
-	if (flush_truncates(writer, err) < 0)
+	if (end_truncates(writer, err) < 0)
 		return -1;
+	warn_of_order(target, chg);
 	work.op = chg->op == CHANGE_READ ? CHANGE_INSERT : chg->op;
 	switch (work.op) {
 	case CHANGE_INSERT:

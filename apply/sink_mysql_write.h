@@ -16,8 +16,8 @@
 
 /* Sets of updated columns that stay prepared for a table; the one not used for the longest time goes. */
 #define MY_UPDATES 8
-/* Truncates that are put in order together. */
-#define MY_TRUNCATES 64
+/* Prepared statements over all tables: a server has 16382 for everybody, and this is one of many agents. */
+#define MY_STATEMENTS 256u
 
 /* For bulk execution. */
 struct my_statement {
@@ -31,6 +31,7 @@ struct my_target {
 	struct my_target *next;
 	struct my_shape *shape; /* owned */
 	bool no_bulk;           /* the server did not take a statement for it */
+	bool warned;
 	struct my_statement insert, delete, update[MY_UPDATES];
 };
 
@@ -52,18 +53,14 @@ struct my_run {
 	struct buf bytes;
 };
 
-struct my_truncates {
-	struct my_target *targets[MY_TRUNCATES];
-	unsigned count;
-	struct my_entry entry; /* of the first */
-};
-
 struct my_writer {
 	struct my_queue *queue;
 	uint64_t *row_wise_until; /* sink.h */
 	struct my_target *targets;
 	struct my_run run;
-	struct my_truncates truncates;
+	bool truncating;          /* foreign keys are off, as far as the queue has come */
+	struct my_entry truncate; /* the last one */
+	unsigned prepared;        /* MY_STATEMENTS at most */
 	struct buf sql, key;
 	uint64_t clock; /* of use, for eviction */
 };

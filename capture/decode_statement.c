@@ -282,9 +282,35 @@ static enum statement_kind read_create(struct reading *r)
 	return STATEMENT_CREATE_INDEX;
 }
 
-/* RENAME [TO|AS|=] name anywhere among the changes; RENAME COLUMN, INDEX and KEY are something else. The word is reserved, so that it is no name. */
-static void read_new_name(struct reading *r)
+/* EXCHANGE PARTITION p WITH TABLE name; MariaDB: CONVERT PARTITION p TO TABLE name, CONVERT TABLE name TO PARTITION p. */
+static void read_other_table(struct reading *r)
 {
+	while (r->token.kind != TOKEN_END && !is_char(r, ',') && !take_word(r, "TABLE"))
+		advance(r);
+	(void)take_table(r);
+}
+
+/* Whether a change begins here that brings or removes rows. Read past its words. */
+static bool read_rows_change(struct reading *r, bool ignore)
+{
+	if (take_either(r, "TRUNCATE", "DROP"))
+		return is_word(r, "PARTITION");
+	if (take_word(r, "EXCHANGE") || (take_word(r, "CONVERT") && (is_word(r, "PARTITION") || is_word(r, "TABLE")))) {
+		read_other_table(r);
+		return true;
+	}
+	if (take_either(r, "DISCARD", "IMPORT"))
+		return is_word(r, "PARTITION") || is_word(r, "TABLESPACE");
+	return ignore && take_word(r, "ADD") && (take_word(r, "CONSTRAINT"), is_word(r, "UNIQUE") || is_word(r, "PRIMARY"));
+}
+
+/*
+ * RENAME [TO|AS|=] name anywhere among the changes; RENAME COLUMN, INDEX and KEY are something else. The word is reserved, so that it is no name.
+ * The words that bring or remove rows begin a change. True: there is such a one.
+ */
+static bool read_changes(struct reading *r, bool ignore)
+{
+	bool begins = true, rows = false;
 	int depth = 0;
 
 	for (; r->token.kind != TOKEN_END; advance(r)) {

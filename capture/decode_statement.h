@@ -21,6 +21,11 @@ enum statement_kind {
 	STATEMENT_TRUNCATE, /* tables: one */
 	STATEMENT_CREATE_TABLE, /* tables: one; CREATE TEMPORARY is STATEMENT_OTHER */
 	STATEMENT_ALTER_TABLE,  /* tables: the table, and the new name of RENAME TO */
+	/*
+	 * ALTER TABLE that brings or removes rows which the log does not carry: TRUNCATE, DROP, EXCHANGE, CONVERT PARTITION; DISCARD, IMPORT
+	 * TABLESPACE; IGNORE with a new unique key. tables: the table, and the other one of EXCHANGE and CONVERT
+	 */
+	STATEMENT_ALTER_ROWS,
 	STATEMENT_RENAME_TABLE, /* tables: pairs, old and new */
 	STATEMENT_DROP_TABLE,   /* tables: each; DROP TEMPORARY is STATEMENT_OTHER */
 	STATEMENT_CREATE_INDEX, STATEMENT_DROP_INDEX, /* tables: one (a key may be gained or lost) */

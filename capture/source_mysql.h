@@ -153,19 +153,21 @@ void feed_look_begin(struct feed *feed);
 int feed_look(struct feed *feed, enum ahead_state *ret_state, struct error *err);
 /* Whether the statement that the item just read belongs to was undone later in the group (ROLLBACK, ROLLBACK TO). */
 bool feed_is_undone(const struct feed *feed);
+/* Whether the group has no end: the server died while it wrote it. */
+bool feed_is_torn(const struct feed *feed);
 
 /* ---- source_mysql_groups.c: numbers, the ring of groups that are not confirmed, XA branches ---- */
 struct groups;
 
 /* An XA branch that is prepared. */
 struct prepared {
-	struct prepared *next;
+	struct prepared *next, *previous;
 	char *xid;
 	struct gtid gtid;
 	bool has_before;
 	struct gtid before; /* MariaDB: the one before it in its domain */
 	char *file;
-	uint64_t offset;    /* of the group's first event */
+	uint64_t offset;    /* of the group's first event; 0: in the file of another server, to be found by its GTID */
 	bool durable, decided;
 };
 
@@ -174,7 +176,7 @@ struct last_group {
 	bool known;
 	struct gtid gtid;
 	uint64_t start; /* offset of its first event */
-	int64_t us;     /* its own time stamp, which no server changes */
+	int64_t us;     /* its own time stamp; a MariaDB replica gives it another one */
 	bool has_before;
 	struct gtid before; /* MariaDB */
 };
@@ -190,7 +192,8 @@ struct group {
 struct standing {
 	uint64_t next; /* number of the first group behind it */
 	struct gtid_set *set; /* NULL without GTIDs */
-	char server[40];
+	char server[40];  /* whose `last` is */
+	char reading[40]; /* who is read now: another one until the proof, or a group, came from it */
 	char file[BINLOG_FILE_MAX];
 	uint64_t offset;
 	struct last_group last;
@@ -200,6 +203,10 @@ int groups_new(const struct endpoint *end, struct groups **ret_groups, struct er
 void groups_free(struct groups *groups);
 /* What is durable; the resume text is read into it, or filled in at the first start. */
 struct standing *groups_standing(struct groups *groups);
+/* Another server than the one of the resume text is read: what that said of files and offsets is void. */
+void groups_other_server(struct groups *groups);
+/* The last group of before came again, as this server has it. */
+void groups_proved(struct groups *groups, const struct group *group);
 uint64_t groups_next(const struct groups *groups);
 bool groups_full(const struct groups *groups);
 /* A file begins. */
@@ -252,8 +259,10 @@ int64_t control_bytes_behind(const struct control *control, const char *file, ui
 
 /* ---- source_mysql_setup.c: before the stream ---- */
 int setup_server(struct control *control, struct server *ret_server, struct error *err);
-/* The server's set of what it has, asked now. */
+/* The server's set of what it has, asked now; with what is in MySQL's log and waits for a semi-sync acknowledgement. */
 int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err);
+/* MySQL's gtid_owned (uuid:number#thread:number#thread...uuid:...) as the text of a set. */
+int setup_owned_text(const char *owned, struct buf *out, struct error *err);
 /* The first start: the log's end becomes the standing, and the identity is made. */
 int setup_begin(struct control *control, const struct server *server, struct groups *groups,
 	struct source_identity *identity, struct error *err);

@@ -102,6 +102,15 @@ static int finish(struct control *control, struct error *err)
 	return 0;
 }
 
+/* Whether the connection is gone, not only the statement refused. Making it anew gives up the lock for a moment. */
+static bool is_gone(MYSQL *conn)
+{
+	unsigned number = mysql_errno(conn);
+
+	/* the client library's own; shut down, killed, idle for too long (MariaDB, MySQL) */
+	return (number >= 2000 && number < 3000) || number == 1053 || number == 1927 || number == 3169 || number == 4031;
+}
+
 int control_query(
 	struct control *control, const char *sql, const char *doing, MYSQL_RES **ret_result, struct error *err)
 {
@@ -110,7 +119,7 @@ int control_query(
 	if (was_there && finish(control, err) == 0 &&
 		connection_query(control->end, control->conn, sql, doing, ret_result, err) == 0)
 		return 0;
-	if (was_there && err->class != ERROR_RETRY)
+	if (was_there && (err->class != ERROR_RETRY || !is_gone(control->conn)))
 		return -1;
 	if (connect_control(control, err) < 0)
 		return -1;

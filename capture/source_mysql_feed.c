@@ -11,6 +11,8 @@
  *   GTID ─► [packets of the group ...] ─► XID | XA PREPARE | QUERY COMMIT | QUERY ROLLBACK
  *           SAVEPOINT a ...rows... ROLLBACK TO a      => what lies between is undone, an interval of the queue's places
  *
+ *   FORMAT in the middle             => the server died while it wrote the group, which never happened: so MariaDB leaves it in its log
+ *
  * A group that is larger than the queue (4 MiB) is not known to its end: its rows flow, and if some of them turn out
  * to be undone that is a named stop.
  */
@@ -45,6 +47,7 @@ struct ahead {
 	uint64_t at; /* where to look on; 0: the packet behind the taken one */
 	enum ahead_state state;
 	bool rolled_back;
+	bool torn; /* a file begins before the group has ended */
 	struct {
 		char name[SAVEPOINT_NAME_MAX];
 		uint64_t at;
@@ -151,6 +154,7 @@ void feed_look_begin(struct feed *feed)
 	ahead->at = 0;
 	ahead->state = AHEAD_WAIT;
 	ahead->rolled_back = false;
+	ahead->torn = false;
 	ahead->savepoint_count = 0;
 	ahead->undone_count = 0;
 }
@@ -233,8 +237,12 @@ static int see_packet(struct feed *feed, const struct packet *packet, struct err
 	case EVENT_XID:
 	case EVENT_XA_PREPARE:
 	case EVENT_MARIADB_GTID: /* the next one: this had no end of its own */
-	case EVENT_FORMAT:
 	case EVENT_HEARTBEAT: /* the log has nothing more, and groups come into it whole */
+		ahead->state = AHEAD_WHOLE;
+		return 0;
+	case EVENT_FORMAT:
+		ahead->rolled_back = true;
+		ahead->torn = true;
 		ahead->state = AHEAD_WHOLE;
 		return 0;
 	case EVENT_QUERY:
@@ -273,6 +281,7 @@ int feed_look(struct feed *feed, enum ahead_state *ret_state, struct error *err)
 	}
 	if (ahead->state == AHEAD_LARGE) {
 		ahead->rolled_back = false;
+		ahead->torn = false;
 		ahead->undone_count = 0;
 	}
 	*ret_state = ahead->state;
@@ -289,4 +298,9 @@ bool feed_is_undone(const struct feed *feed)
 		if (feed->packet.at >= ahead->undone[i].from && feed->packet.at < ahead->undone[i].to)
 			return true;
 	return false;
+}
+
+bool feed_is_torn(const struct feed *feed)
+{
+	return feed->ahead->torn;
 }

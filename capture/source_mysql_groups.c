@@ -53,7 +53,7 @@ struct groups {
 	size_t domain_count, domain_room;
 	char file[BINLOG_FILE_MAX]; /* that is read now */
 	struct prepared *prepared;
-	size_t prepared_count;
+	size_t prepared_count; /* that are not decided */
 	struct {
 		uint64_t number; /* 0: none */
 		char file[BINLOG_FILE_MAX];
@@ -79,6 +79,25 @@ int groups_new(const struct endpoint *end, struct groups **ret_groups, struct er
 	}
 	*ret_groups = groups;
 	return 0;
+}
+
+void groups_other_server(struct groups *groups)
+{
+	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
+		prepared->offset = 0;
+}
+
+static void now_of_server_read(struct standing *standing)
+{
+	if (standing->reading[0] != '\0' && strcmp(standing->server, standing->reading) != 0)
+		(void)snprintf(standing->server, sizeof standing->server, "%s", standing->reading);
+}
+
+void groups_proved(struct groups *groups, const struct group *group)
+{
+	groups->standing.last.us = group->us;
+	groups->standing.last.start = group->start;
+	now_of_server_read(&groups->standing);
 }
 
 static void free_prepared(struct prepared *prepared)
@@ -283,6 +302,8 @@ static struct prepared *new_prepared(struct groups *groups, const char *xid, con
 		return NULL;
 	}
 	prepared->next = groups->prepared;
+	if (prepared->next != NULL)
+		prepared->next->previous = prepared;
 	groups->prepared = prepared;
 	groups->prepared_count++;
 	return prepared;
@@ -329,6 +350,7 @@ int groups_decide(struct groups *groups, struct prepared *prepared, struct error
 		return -1;
 	entry->prepared = prepared;
 	prepared->decided = true;
+	groups->prepared_count--; /* how long it stays for the resume text does not count */
 	return 0;
 }
 
@@ -351,15 +373,13 @@ const struct prepared *groups_durable_prepared(const struct groups *groups, cons
 
 static void forget_prepared(struct groups *groups, struct prepared *prepared)
 {
-	struct prepared **at = &groups->prepared;
-
-	while (*at != NULL && *at != prepared)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return;
-	*at = prepared->next;
+	if (prepared->previous != NULL)
+		prepared->previous->next = prepared->next;
+	else
+		groups->prepared = prepared->next;
+	if (prepared->next != NULL)
+		prepared->next->previous = prepared->previous;
 	free_prepared(prepared);
-	groups->prepared_count--;
 }
 
 /* ---- folding ---- */
@@ -389,6 +409,7 @@ static int fold_group(struct groups *groups, const struct entry *entry, struct e
 			return -1;
 	}
 	standing->last = last;
+	now_of_server_read(standing);
 	standing->offset = entry->end;
 	if (entry->acknowledge) {
 		groups->acknowledge.number = standing->next;

@@ -82,8 +82,8 @@ static int wrong_proof(const struct source *src, const char *what, struct error 
 }
 
 /*
- * 1: this is the group that must come again; 0: it is another one, which may come before it (a server that took over may have other domains, or
- * the same groups in another order); -1: the history is another one.
+ * 1: this is the group that must come again, unless its end says that it is not (prove()); 0: it is another one, which may come before it (a
+ * server that took over may have other domains, or the same groups in another order); -1: the history is another one.
  */
 static int check_proof(struct source *src, struct error *err)
 {
@@ -95,17 +95,31 @@ static int check_proof(struct source *src, struct error *err)
 	if (!src->end.by_gtid) {
 		if (src->group.start != last->start || src->group.us != last->us)
 			return wrong_proof(src, "is another one at this server", err);
+		return 1;
 	} else if (!gtid_equal(&src->group.gtid, &last->gtid)) {
 		if (src->end.mariadb && src->group.gtid.domain != last->gtid.domain)
 			return 0;
 		if (!src->end.mariadb && gtid_set_contains(standing->set, &src->group.gtid))
 			return wrong_proof(src, "does not come again from this server", err);
 		return src->end.mariadb ? wrong_proof(src, "does not come again from this server", err) : 0;
-	} else if (src->group.us != last->us) {
-		return wrong_proof(src, "was made at another time at this server", err);
 	}
-	src->proof_due = false;
 	return 1;
+}
+
+/*
+ * The group that came again is whole: a MariaDB that died while it wrote it gave its GTID to another one. The time is
+ * no witness from server to server: MariaDB's replicas put the last row's in place of the commit's.
+ */
+static int prove(struct source *src, struct error *err)
+{
+	const struct standing *standing = groups_standing(src->groups);
+	bool same_server = standing->reading[0] == '\0' || strcmp(standing->server, standing->reading) == 0;
+
+	if (src->group.us != standing->last.us && (same_server || !src->end.mariadb))
+		return wrong_proof(src, "was made at another time at this server", err);
+	groups_proved(src->groups, &src->group);
+	src->proof_due = false;
+	return 0;
 }
 
 /* The group of an XA branch, at the beginning of the second stream. */
@@ -156,7 +170,7 @@ static int begin_group(struct source *src, const struct binlog_item *item, struc
 	src->large = true;
 	src->catalogue.number = groups_next(src->groups);
 	name_transaction(src, item);
-	src->look_due = src->end.mariadb && !src->single && src->group_rows == ROWS_GIVEN;
+	src->look_due = src->end.mariadb && !src->single && src->group_rows != ROWS_KNOWN;
 	if (src->look_due)
 		feed_look_begin(src->feed);
 	return 0;
@@ -168,22 +182,38 @@ static int open_group(struct source *src, const struct binlog_item *item, struct
 	src->state = GROUP_OPEN;
 	if (item->kind == BINLOG_QUERY && src->txn.thread == 0)
 		src->txn.thread = item->query.thread;
-	if (src->group_rows == ROWS_KNOWN)
+	/* a group without an end is none */
+	if (src->group_rows == ROWS_KNOWN || (!src->large && feed_is_torn(src->feed)))
 		return 0;
 	src->begin_due = true;
 	return failpoint_reach(FP_CAPTURE_MYSQL_GROUP, err);
 }
 
-int items_end_group(struct source *src, const struct binlog_item *item, struct error *err)
+/* The item is the group's last one in the stream itself, not in that of its branch. */
+static void note_end(struct source *src, const struct binlog_item *item)
+{
+	src->group.end = item->end != 0 ? item->end : item->start;
+	src->group.acknowledge = src->feed->packet.acknowledge;
+}
+
+/* Kafka has it since before: a client that still waits for that waits for nothing else. */
+static int end_known(struct source *src, struct error *err)
+{
+	if (src->proof_due && prove(src, err) < 0)
+		return -1;
+	if (!src->group.acknowledge)
+		return 0;
+	return stream_acknowledge(src->feed->stream, binlog_reader_file(src->feed->reader), src->group.end, err);
+}
+
+static int complete_group(struct source *src, struct error *err)
 {
 	int64_t now_us;
 
 	src->state = GROUP_NONE;
 	src->map_count = 0;
 	if (src->group_rows == ROWS_KNOWN)
-		return 0;
-	src->group.end = item->end != 0 ? item->end : item->start;
-	src->group.acknowledge = src->feed->packet.acknowledge;
+		return end_known(src, err);
 	if (groups_add(src->groups, &src->group, err) < 0)
 		return -1;
 	src->txn.end = src->txn.commit + 1;
@@ -194,6 +224,32 @@ int items_end_group(struct source *src, const struct binlog_item *item, struct e
 		src->beat_us = src->txn.commit_us;
 		src->next_beat_us = now_us + src->options.heartbeat_interval_us;
 	}
+	return 0;
+}
+
+int items_end_group(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	note_end(src, item);
+	return complete_group(src, err);
+}
+
+/* The server died while it wrote the group, and says so in the next file: nothing of it happened, and its GTID is used again. */
+static int drop_group(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	if (src->given > 0) {
+		(void)unexpected(src, item, "the server died while it wrote the transaction before", err);
+		err->class = ERROR_GAP;
+		(void)error_prefix(err, "transaction %s has no end, but is larger than %zu MiB, so its rows were given out", src->txn.id,
+			STREAM_QUEUE_SIZE >> 20);
+		return error_hint(err, "it never happened at the source, so start anew with another topic_prefix");
+	}
+	log_warning("%s:%" PRIu64 ": the server died while it wrote transaction %s: what the log has of it is passed over",
+		file_of(src), item->start, src->txn.id);
+	src->state = GROUP_NONE;
+	src->map_count = 0;
+	src->look_due = false;
+	src->begin_due = false;
+	src->rows_open = false;
 	return 0;
 }
 
@@ -211,14 +267,14 @@ static int read_branch(struct source *src, const struct prepared *prepared, stru
 	return failpoint_reach(FP_CAPTURE_MYSQL_BRANCH, err);
 }
 
-static int end_branch(struct source *src, const struct binlog_item *item, struct error *err)
+static int end_branch(struct source *src, struct error *err)
 {
 	feed_close(src->branch);
 	src->branch = NULL;
 	src->large = true;
 	binlog_tables_server(src->tables, &src->format);
 	binlog_tables_new_file(src->tables);
-	return items_end_group(src, item, err);
+	return complete_group(src, err);
 }
 
 int items_take_branch(struct source *src, const struct binlog_item *item, const char *xid, struct error *err)
@@ -236,6 +292,7 @@ int items_take_branch(struct source *src, const struct binlog_item *item, const 
 	}
 	if (groups_decide(src->groups, prepared, err) < 0)
 		return -1;
+	note_end(src, item);
 	return read_branch(src, prepared, err);
 }
 
@@ -246,10 +303,11 @@ static int take_prepare(struct source *src, const struct binlog_item *item, stru
 	};
 
 	if (src->branch != NULL)
-		return end_branch(src, item, err);
+		return end_branch(src, err);
 	if (src->group_rows != ROWS_HELD)
 		return items_end_group(src, item, err);
 	if (item->xa.one_phase) {
+		note_end(src, item);
 		itself.file = (char *)(uintptr_t)file_of(src);
 		return read_branch(src, &itself, err);
 	}
@@ -347,8 +405,12 @@ static int take_incident(const struct source *src, const struct binlog_item *ite
 
 static int take_format(struct source *src, const struct binlog_item *item, struct error *err)
 {
-	if (src->branch == NULL && src->state != GROUP_NONE)
-		return unexpected(src, item, "a file begins in the middle of a transaction", err);
+	if (src->branch == NULL && src->state != GROUP_NONE) {
+		if (!item->format.created)
+			return unexpected(src, item, "a file begins in the middle of a transaction", err);
+		if (drop_group(src, item, err) < 0)
+			return -1;
+	}
 	if (item->format.mariadb != src->end.mariadb)
 		return unexpected(src, item, "the log was written by a server of the other kind", err);
 	if (src->branch == NULL)

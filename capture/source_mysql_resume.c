@@ -6,7 +6,7 @@
  * one counts up the first line.
  *
  *   tailrace-binlog 1
- *   server 2d3f...-...             server_uuid (MySQL) or server_id (MariaDB) of the server that was read
+ *   server 2d3f...-...             server_uuid (MySQL) or server_id (MariaDB) of the server that `last` was read from
  *   set 0-1-77,5-1-11              what is behind us, in the server's own form without blanks; "-" for the empty set;
  *                                  absent without GTIDs
  *   file bin.000003                where at that server what is behind us ends
@@ -15,7 +15,7 @@
  *                                  the group before: offset of its beginning, its time stamp (us), its GTID, the one
  *                                  before it in its domain; "-" for what there is not
  *   xa 900 bin.000002 0-1-70 0-1-69 X'7831',X'',1
- *                                  each branch that is prepared: offset, file, GTID and the one before it, name
+ *                                  each branch that is prepared: offset (0: of another server), file, GTID and the one before it, name
  */
 #include "capture/source_mysql.h"
 

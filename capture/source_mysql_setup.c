@@ -7,7 +7,8 @@
  *   1. the server has all transactions that we have, else it was reset, restored or is another one
  *   2. it still has all that we do not have, else they were purged
  *   3. the stream begins one group early, and that group must come again with its GTID and its time stamp: equal GTIDs alone do not prove that a
- *      server whose log was made anew tells the same history. Only if just that one group is purged is the proof gone without.
+ *      server whose log was made anew tells the same history. Only if just that one group is purged is the proof gone without. (Another MariaDB
+ *      server has the same group at another time, so the time is compared with the same server only.)
  * Another server that passes 1 and 2 (a replica that was promoted) is as good as the old one: its files differ, its
  * GTIDs do not.
  */
@@ -28,6 +29,10 @@
 #define FIRST_PACKET_US INT64_C(60000000)
 #define SLICE_MS 100
 #define SET_TEXT_MAX ((size_t)16 << 20)
+#define UUID_TEXT ((size_t)36)
+/* A server that took over and still applies what it was sent: how long its set may stand still. */
+#define APPLYING_US INT64_C(5000000)
+#define APPLYING_MS 200
 #define HINT_ANEW "lead the agent to the right server, or start anew with another topic_prefix"
 
 static enum gtid_flavour flavour(const struct endpoint *end)
@@ -149,11 +154,56 @@ static int ask_set(
 	return rc;
 }
 
+int setup_owned_text(const char *owned, struct buf *out, struct error *err)
+{
+	while (*owned != '\0') {
+		size_t len = strcspn(owned, "#");
+		const char *thread = owned + len;
+		size_t thread_len = strcspn(thread, ":,");
+
+		buf_append(out, owned, len);
+		owned = thread + thread_len;
+		/* the next uuid stands behind the last thread of the one before, and nothing between them */
+		if (thread_len > UUID_TEXT && thread[thread_len - UUID_TEXT + 8] == '-') {
+			buf_append_byte(out, ',');
+			buf_append(out, owned - UUID_TEXT, UUID_TEXT);
+		}
+	}
+	return buf_check(out, "set of owned GTIDs", err);
+}
+
+/*
+ * A commit that waits for a semi-sync acknowledgement is in the log, and perhaps in Kafka, but is not executed: it is
+ * owned. Asked for first, as it goes from there to the others.
+ */
+static int ask_mysql_executed(struct control *control, struct gtid_set **ret_set, struct error *err)
+{
+	static const char doing[] = "asking which transactions it has";
+	char *owned = NULL, *executed = NULL;
+	struct buf text;
+	int rc = -1;
+
+	buf_init(&text, SET_TEXT_MAX);
+	if (ask_text(control, "SELECT @@global.gtid_owned", doing, &owned, err) < 0 ||
+		ask_text(control, "SELECT @@global.gtid_executed", doing, &executed, err) < 0 ||
+		setup_owned_text(owned, &text, err) < 0)
+		goto out;
+	if (text.len > 0 && executed[0] != '\0')
+		buf_append_byte(&text, ',');
+	buf_append_str(&text, executed);
+	rc = buf_check(&text, "GTID set", err) < 0 ? -1 : parse_set(control->end, buf_cstr(&text), ret_set, err);
+out:
+	buf_release(&text);
+	free(owned);
+	free(executed);
+	return rc;
+}
+
 int setup_executed(struct control *control, struct gtid_set **ret_set, struct error *err)
 {
-	return ask_set(control,
-		control->end->mariadb ? "SELECT @@global.gtid_binlog_pos" : "SELECT @@global.gtid_executed",
-		"asking which transactions it has", ret_set, err);
+	if (!control->end->mariadb)
+		return ask_mysql_executed(control, ret_set, err);
+	return ask_set(control, "SELECT @@global.gtid_binlog_pos", "asking which transactions it has", ret_set, err);
 }
 
 /* MariaDB: a position without that domain, which then is streamed from its beginning. */
@@ -230,6 +280,8 @@ static int ask_end(struct control *control, struct standing *standing, char **re
 	return rc;
 }
 
+#define NO_PLACE "-"
+
 /* MariaDB: the set at that place, so that both are of one moment. */
 static int ask_set_at(struct control *control, const struct standing *standing, char **ret_set, struct error *err)
 {
@@ -237,13 +289,17 @@ static int ask_set_at(struct control *control, const struct standing *standing, 
 	int rc;
 
 	buf_init(&sql, 4096);
-	buf_append_str(&sql, "SELECT BINLOG_GTID_POS(");
+	/* NULL: the file is gone by now; "" is the beginning of the log */
+	buf_append_str(&sql, "SELECT IFNULL(BINLOG_GTID_POS(");
 	connection_literal(&sql, standing->file);
-	buf_printf(&sql, ", %" PRIu64 ")", standing->offset);
+	buf_printf(&sql, ", %" PRIu64 "), '" NO_PLACE "')", standing->offset);
 	rc = buf_check(&sql, "statement", err);
 	if (rc == 0)
 		rc = ask_text(control, buf_cstr(&sql), "asking for the GTIDs at the log's end", ret_set, err);
 	buf_release(&sql);
+	if (rc == 0 && strcmp(*ret_set, NO_PLACE) == 0)
+		rc = error_set(err, ERROR_RETRY, "the server does not say which GTIDs its log has up to %s:%" PRIu64,
+			standing->file, standing->offset);
 	return rc;
 }
 
@@ -267,6 +323,7 @@ int setup_begin(struct control *control, const struct server *server, struct gro
 	if (rc < 0)
 		return -1;
 	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
+	(void)snprintf(standing->reading, sizeof standing->reading, "%s", server->id);
 	standing->next = 1;
 	(void)snprintf(identity->log, sizeof identity->log, "%s:%s:%" PRId64,
 		control->end->mariadb ? "mariadb" : "mysql", server->id, clock_wall_us());
@@ -307,13 +364,43 @@ static int check_purged(struct control *control, const struct standing *standing
 	return rc;
 }
 
-static int compare_sets(struct control *control, const struct standing *standing, uint64_t *ret_head, struct error *err)
+/* Until the server has all that we have, or its set stands still. */
+static int await_applied(
+	struct control *control, const struct standing *standing, struct gtid_set **io_executed, struct error *err)
+{
+	uint64_t least = gtid_set_difference(standing->set, *io_executed);
+	int64_t limit = clock_monotonic_us() + APPLYING_US;
+
+	while (!gtid_set_is_subset(standing->set, *io_executed) && clock_monotonic_us() < limit &&
+		!connection_stopping(control->end->options)) {
+		struct gtid_set *now;
+		uint64_t lacking;
+
+		if (net_wait(NULL, 0, APPLYING_MS, err) < 0 || setup_executed(control, &now, err) < 0)
+			return -1;
+		gtid_set_free(*io_executed);
+		*io_executed = now;
+		lacking = gtid_set_difference(standing->set, now);
+		if (lacking < least) {
+			least = lacking;
+			limit = clock_monotonic_us() + APPLYING_US;
+		}
+	}
+	return 0;
+}
+
+static int compare_sets(
+	struct control *control, const struct standing *standing, bool other, uint64_t *ret_head, struct error *err)
 {
 	struct gtid_set *executed;
 	int rc = 0;
 
 	if (setup_executed(control, &executed, err) < 0)
 		return -1;
+	if (other && await_applied(control, standing, &executed, err) < 0) {
+		gtid_set_free(executed);
+		return -1;
+	}
 	if (!gtid_set_is_subset(standing->set, executed))
 		rc = lacks(standing->set, executed, err);
 	else if (!control->end->mariadb)
@@ -339,12 +426,15 @@ int setup_continue(struct control *control, const struct server *server, struct 
 		error_set(err, ERROR_CONFIG, "gtid_mode of the source is not ON any more, but its log is read by GTID");
 		return error_hint(err, "SET GLOBAL gtid_mode = ON");
 	}
-	if (standing->set != NULL && compare_sets(control, standing, &head, err) < 0)
+	if (standing->set != NULL && compare_sets(control, standing, other, &head, err) < 0)
 		return -1;
 	if (other)
 		log_info("the log is read from server %s now, it was %s; they have the same history", server->id,
 			standing->server);
-	(void)snprintf(standing->server, sizeof standing->server, "%s", server->id);
+	if (other)
+		groups_other_server(groups);
+	/* standing->server follows with the first group: until then the time of the last one is the other server's */
+	(void)snprintf(standing->reading, sizeof standing->reading, "%s", server->id);
 	identity->slot_created = false;
 	identity->confirmed = standing->next;
 	identity->head = head;
@@ -455,10 +545,12 @@ int setup_branch(struct control *control, const struct prepared *prepared, struc
 	const struct endpoint *end = control->end;
 	struct gtid_set *executed = NULL;
 	struct place place = { .offset = prepared->offset };
+	bool by_place = prepared->offset > 0 && prepared->offset <= UINT32_MAX;
 	int rc = -1;
 
+	/* by its place the server finds it at once; by GTID it reads the file from its beginning */
 	(void)snprintf(place.file, sizeof place.file, "%s", prepared->file);
-	if (end->by_gtid &&
+	if (end->by_gtid && !by_place &&
 		(setup_executed(control, &executed, err) < 0 ||
 			set_before(end, executed, &prepared->gtid, prepared->has_before, &prepared->before, &place.set,
 				err) < 0))

@@ -98,8 +98,10 @@ def test_what_the_servers_tool_prints(make_pair, kind):
         event = decoder.decode(record.value())
         if event is not None:
             exact = event["exact"] or {}
-            seen += [(event[side], {name.rpartition(":")[2]: text for name, text in exact.items() if name.startswith("before:") == (side == "before")})
-                     for side in ("before", "after") if event[side] is not None]
+            for side in ("before", "after"):
+                if event[side] is not None:
+                    seen.append((event[side], {name.rpartition(":")[2]: text for name, text in exact.items()
+                                               if name.startswith("before:") == (side == "before")}))
     assert len(printed) == len(seen) == 8 + 2 * 4 + 2 * 2 + 2
     wrong = {}
     for number, (image, (values, exact)) in enumerate(zip(printed, seen)):

@@ -44,14 +44,18 @@ def sweep(agent, name):
             agent.wait_state("streaming", "applying", timeout=60)
 
 
+def sweep_both(line, pair):
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(sweep, agent, name) for agent, name in zip((line.capture, line.apply), pair) if name]:
+            done.result()
+
+
 @pytest.mark.parametrize("pair", pairs(), ids=lambda pair: " ".join(name for name in pair if name))
 def test_nothing_is_lost_or_doubled(scene, pair):
     line = scene.line
     with scene.load() as workload:
         some_work(workload, 5)
-        with ThreadPoolExecutor(2) as both:
-            for done in [both.submit(sweep, agent, name) for agent, name in zip((line.capture, line.apply), pair) if name]:
-                done.result()
+        sweep_both(line, pair)
         some_work(workload, 20)
     for agent in (line.capture, line.apply):
         assert not re.search(r"AddressSanitizer|runtime error|LeakSanitizer", agent.log_text())

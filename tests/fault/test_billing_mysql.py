@@ -3,7 +3,7 @@ import random
 
 import pytest
 from billing_scene import Scene, some_work
-from test_billing_failpoints import sweep
+from test_billing_failpoints import sweep_both
 
 from harness import NotHere, Stack
 
@@ -16,7 +16,7 @@ POINTS = [("capture.mysql.packet", "apply.change.written"), ("capture.mysql.grou
 def scene(tmp_path_factory, request):
     with Stack(tmp_path_factory.mktemp("b")) as stack:
         try:
-            scene = Scene(stack, "mysql")
+            scene = Scene(stack, "mysql", capture={"status_interval": "100ms"})
         except NotHere as reason:
             pytest.skip(str(reason))
         yield scene.start()
@@ -53,9 +53,7 @@ def test_a_server_crashes_under_load(scene, server):
 
 @pytest.mark.parametrize("pair", POINTS, ids=" ".join)
 def test_nothing_is_lost_or_doubled(scene, pair):
-    line = scene.line
     with scene.load() as workload:
-        for agent, name in zip((line.capture, line.apply), pair):
-            sweep(agent, name)
+        sweep_both(scene.line, pair)
         some_work(workload, 20)
     scene.judge()

@@ -111,6 +111,13 @@ static void missing_labels_are_found(void **state)
 	assert_null(my_missing_label(&source, &text));
 }
 
+static void engines_are_known_by_name(void **state)
+{
+	assert_true(my_engine_is_safe("InnoDB") && my_engine_is_safe("ROCKSDB"));
+	assert_false(my_engine_is_safe("SPIDER") || my_engine_is_safe("FEDERATED") || my_engine_is_safe("ndbcluster") ||
+		my_engine_is_safe("MyISAM") || my_engine_is_safe(""));
+}
+
 static void advice_names_a_type(void **state)
 {
 	static const struct {
@@ -177,6 +184,7 @@ static void numbers_in_json_are_looked_at(void **state)
 		{ "{}", true },
 		{ "0", true },
 		{ "-0.0", true },
+		{ "[1,-0]", false }, /* an integer without its sign */
 		{ "18446744073709551615", true },
 		{ "18446744073709551616", false }, /* a double, but shown with other digits */
 		{ "18446744073709551617", false },
@@ -273,6 +281,11 @@ static void errors_have_their_class(void **state)
 	assert_int_equal(my_error_class(2013), ERROR_RETRY);
 	assert_int_equal(my_error_class(1062), ERROR_DATA);
 	assert_int_equal(my_error_class(1146), ERROR_CONFIG);
+	assert_int_equal(my_error_class(3032), ERROR_RETRY);
+	assert_int_equal(my_error_class(1637), ERROR_RETRY);
+	assert_int_equal(my_error_class(5014), ERROR_RETRY); /* the client library's */
+	assert_int_equal(my_error_class(6136), ERROR_DATA);  /* MySQL 9's, and so are those of triggers */
+	assert_int_equal(my_error_class(30001), ERROR_DATA);
 	(void)my_error_set(&err, "target refused", 1205, "Lock wait\ntimeout");
 	assert_string_equal(err.text, "target refused: Lock wait timeout (1205)");
 	assert_string_equal(err.hint, "another session holds a lock on the row or table; see lock_timeout");
@@ -283,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types_hold_what_they_can),
 		cmocka_unit_test(missing_labels_are_found),
+		cmocka_unit_test(engines_are_known_by_name),
 		cmocka_unit_test(advice_names_a_type),
 		cmocka_unit_test(literals_say_the_value),
 		cmocka_unit_test(numbers_in_json_are_looked_at),

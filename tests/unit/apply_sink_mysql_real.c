@@ -545,7 +545,7 @@ static void a_killed_connection_is_a_retry(void **state)
 	fixture_prepare(&f);
 	fixture_begin(&f, 5);
 	fixture_must(&f, fixture_insert(&f, 1, "a"));
-	fixture_run("SET @id = (SELECT IS_USED_LOCK('tailrace.crm')); SET @sql = CONCAT('KILL ', @id);"
+	fixture_run("SET @id = (SELECT IS_USED_LOCK('tailrace.crm.ed44d677')); SET @sql = CONCAT('KILL ', @id);"
 		    " PREPARE k FROM @sql; EXECUTE k");
 	assert_int_equal(fixture_commit(&f), -1);
 	assert_int_equal(f.err.class, ERROR_RETRY);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs apply_sink_mysql_types and apply_sink_mysql_real against servers of its own, which it makes, kills now and then, and removes: MariaDB where
+# Runs apply_sink_mysql_types, _real and _rules against servers of its own, which it makes, kills now and then, and removes: MariaDB where
 # it is installed, MySQL where tests/setup.sh --all has unpacked one. A server that is not here is skipped. TAP on standard output.
 set -eu
 
@@ -78,6 +78,7 @@ run_against() {
 	export SINK_TEST_TYPE="$1" SINK_TEST_SOCKET="$directory/$1/socket" SINK_TEST_RESTART="$directory/$1/restart"
 	numbered "$1" apply_sink_mysql_types
 	numbered "$1" apply_sink_mysql_real
+	numbered "$1" apply_sink_mysql_rules
 	kill -9 "$(cat "$directory/$1/pid")"
 	rm -f "$directory/$1/pid"
 }
