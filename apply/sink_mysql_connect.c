@@ -165,7 +165,9 @@ static int failed(const struct sink_options *options, MYSQL *conn, struct error 
 
 	(void)snprintf(what, sizeof what, "could not connect to the target database \"%s\" at %s:%" PRId64,
 		options->dbname, is_set(options->hostname) ? options->hostname : "the local socket", options->port);
-	(void)my_error_set(err, what, number, mysql_error(conn));
+	/* Of a method that is not taken, the library's text has no name but whatever is in its buffer by then. */
+	(void)my_error_set(err, what, number, number != CR_PLUGIN_NOT_ALLOWED ? mysql_error(conn) :
+		"the server wants the user identified by a method that would show it the password");
 	if (is_tls_refused(conn) || number == CR_AUTH_PLUGIN_CANNOT_LOAD) {
 		err->class = ERROR_CONFIG;
 		(void)error_hint(err, number == CR_SSL_CONNECTION_ERROR ?
@@ -175,8 +177,8 @@ static int failed(const struct sink_options *options, MYSQL *conn, struct error 
 	if (number == CR_PLUGIN_NOT_ALLOWED) {
 		err->class = ERROR_CONFIG;
 		(void)error_hint(err,
-			"the server asks for the password itself, and nobody knows who it is: set database.sslmode to verify-full and database.sslrootcert, "
-			"or identify the user by caching_sha2_password (with TLS) or ed25519");
+			"the server's certificate is not verified: set database.sslmode to verify-full and database.sslrootcert, or let the user be "
+			"identified by caching_sha2_password with TLS, ed25519 or mysql_native_password");
 	}
 	return -1;
 }

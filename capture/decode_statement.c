@@ -301,7 +301,11 @@ static bool read_rows_change(struct reading *r, bool ignore)
 	}
 	if (take_either(r, "DISCARD", "IMPORT"))
 		return is_word(r, "PARTITION") || is_word(r, "TABLESPACE");
-	return ignore && take_word(r, "ADD") && (take_word(r, "CONSTRAINT"), is_word(r, "UNIQUE") || is_word(r, "PRIMARY"));
+	if (!ignore || !take_word(r, "ADD"))
+		return false;
+	if (take_word(r, "CONSTRAINT") && !is_word(r, "UNIQUE") && !is_word(r, "PRIMARY"))
+		advance(r); /* its name */
+	return is_word(r, "UNIQUE") || is_word(r, "PRIMARY");
 }
 
 /*
@@ -310,10 +314,14 @@ static bool read_rows_change(struct reading *r, bool ignore)
  */
 static bool read_changes(struct reading *r, bool ignore)
 {
-	bool begins = true, rows = false;
+	bool begins, rows = false;
 	int depth = 0;
 
-	for (; r->token.kind != TOKEN_END; advance(r)) {
+	take_wait(r);
+	for (begins = true; r->token.kind != TOKEN_END; advance(r)) {
+		if (begins && read_rows_change(r, ignore))
+			rows = true;
+		begins = depth == 0 && is_char(r, ',');
 		if (is_char(r, '('))
 			depth++;
 		if (is_char(r, ')'))
@@ -328,22 +336,23 @@ static bool read_changes(struct reading *r, bool ignore)
 		if (!take_either(r, "TO", "AS"))
 			(void)take_char(r, '=');
 		(void)take_table(r);
-		return;
+		break;
 	}
+	return rows;
 }
 
 static enum statement_kind read_alter(struct reading *r)
 {
-	while (take_either(r, "ONLINE", "OFFLINE") || take_word(r, "IGNORE"))
-		;
+	bool ignore = false;
+
+	while (take_either(r, "ONLINE", "OFFLINE") || is_word(r, "IGNORE"))
+		ignore = take_word(r, "IGNORE") || ignore;
 	if (take_either(r, "DATABASE", "SCHEMA"))
 		return read_database(r);
 	if (!take_word(r, "TABLE"))
 		return STATEMENT_OTHER;
 	take_if_exists(r);
-	if (take_table(r))
-		read_new_name(r);
-	return STATEMENT_ALTER_TABLE;
+	return take_table(r) && read_changes(r, ignore) ? STATEMENT_ALTER_ROWS : STATEMENT_ALTER_TABLE;
 }
 
 static enum statement_kind read_rename(struct reading *r)

@@ -6,7 +6,8 @@
  *   SAVEPOINT, ROLLBACK TO    MariaDB: what lies between never happened
  *   XA COMMIT, XA ROLLBACK    the branch is decided
  *   TRUNCATE                  a change of the table
- *   other DDL                 what was known of the named tables is known no longer
+ *   other DDL                 what was known of the named tables is known no longer, and asked anew
+ *   ALTER TABLE of rows       DROP PARTITION and the like: rows come or go and the log has none of them: a named stop
  *   INSERT, UPDATE ...        rows that nobody can tell from the log: a named stop, if they may be of a captured table
  *   anything else             nothing
  */
@@ -63,16 +64,30 @@ static int take_savepoint(struct source *src, const struct binlog_item *item, st
 
 /* ---- DDL ---- */
 
+/* name "": all tables of the schema; both NULL: all tables. */
+static int forget_table(struct source *src, const char *schema, const char *name, struct error *err)
+{
+	if (name != NULL && name[0] == '\0')
+		name = NULL;
+	binlog_tables_forget(src->tables, schema, name);
+	if (catalogue_forget(&src->catalogue, schema, name, err) < 0)
+		return -1;
+	/* asked while the change is fresh, the answer is most surely the one of this place */
+	if (name == NULL || !catalogue_is_chosen(&src->options, schema, name))
+		return 0;
+	return catalogue_keep(&src->catalogue, schema, name, err);
+}
+
+/* A statement whose tables could not be read may mean any. */
 static int forget_tables(struct source *src, const struct statement *statement, struct error *err)
 {
-	for (size_t i = 0; i < statement->table_count; i++) {
-		const struct statement_table *table = &statement->tables[i];
-
-		binlog_tables_forget(src->tables, table->schema, table->name);
-		if (src->shapes != NULL && table->schema != NULL &&
-			shapes_void(src->shapes, table->schema, table->name, src->catalogue.number, err) < 0)
+	if (statement->kind == STATEMENT_OTHER)
+		return 0;
+	if (statement->table_count == 0)
+		return forget_table(src, NULL, NULL, err);
+	for (size_t i = 0; i < statement->table_count; i++)
+		if (forget_table(src, statement->tables[i].schema, statement->tables[i].name, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -122,7 +137,7 @@ static int take_truncate(
 	return 0;
 }
 
-/* ---- rows as statements ---- */
+/* ---- rows that the log does not carry ---- */
 
 static bool matches_database(const char *pattern, const char *schema)
 {
@@ -145,6 +160,36 @@ static bool may_be_captured(const struct source_options *options, const char *sc
 		if (matches_database(options->table_include[i], schema))
 			return true;
 	return options->table_include_count == 0;
+}
+
+/* In a statement whose table cannot be read. */
+static int check_unread(const struct source *src, const struct binlog_item *item, const char *what, struct error *err)
+{
+	if (src->group_rows != ROWS_GIVEN || !may_be_captured(&src->options, item->query.schema))
+		return 0;
+	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": %s of a table in database \"%s\" whose name cannot be read", file_of(src),
+		item->start, what, item->query.schema);
+	return error_hint(err, "the name was given in another charset than the session's (SET NAMES): start anew with another topic_prefix");
+}
+
+/* ALTER TABLE ... DROP PARTITION and the like. */
+static int take_moved_rows(
+	const struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	for (size_t i = 0; i < statement->table_count; i++) {
+		const struct statement_table *table = &statement->tables[i];
+
+		if (!catalogue_is_chosen(&src->options, table->schema, table->name))
+			continue;
+		error_set(err, ERROR_GAP,
+			"%s:%" PRIu64 ": %s.%s: an ALTER TABLE of transaction %s brings or removes rows that the log does not carry: %.*s",
+			file_of(src), item->start, table->schema, table->name, src->txn.id,
+			(int)(item->query.len < 160 ? item->query.len : 160), item->query.text);
+		return error_hint(err,
+			"leave the table out with table_exclude_list and bring the target in line by hand, or start anew with another "
+			"topic_prefix; for the future, DELETE such rows and only then drop their partition, while the table is left out");
+	}
+	return 0;
 }
 
 static int take_data(
@@ -189,9 +234,35 @@ static bool is_word(const struct binlog_query *query, const char *word)
 	return query->len == strlen(word) && memcmp(query->text, word, query->len) == 0;
 }
 
-/* The words that end most groups need no tokenizer. */
-static void read_statement(struct source *src, const struct binlog_query *query, struct statement *ret)
+/* Names as table maps have them; of a statement with a name that is no text no table is told. */
+static int read_names(struct source *src, struct statement *io_statement, struct error *err)
 {
+	size_t count = io_statement->table_count;
+	struct statement_table *tables = arena_alloc(&src->arena, (count + 1) * sizeof *tables);
+
+	if (tables == NULL)
+		return arena_error(&src->arena, err);
+	for (size_t i = 0; i < count; i++) {
+		tables[i] = io_statement->tables[i];
+		if (tables[i].schema == NULL || tables[i].name == NULL || !names_is_text(tables[i].schema) ||
+			!names_is_text(tables[i].name)) {
+			io_statement->table_count = 0;
+			return 0;
+		}
+		if (src->end.fold_names &&
+			(names_fold(&src->control, tables[i].schema, &src->arena, &tables[i].schema, err) < 0 ||
+				names_fold(&src->control, tables[i].name, &src->arena, &tables[i].name, err) < 0))
+			return -1;
+	}
+	io_statement->tables = tables;
+	return 0;
+}
+
+/* The words that end most groups need no tokenizer. */
+static int read_statement(struct source *src, const struct binlog_query *query, struct statement *ret, struct error *err)
+{
+	struct binlog_query text;
+
 	*ret = (struct statement){ .kind = STATEMENT_OTHER, .xa = "" };
 	if (is_word(query, "BEGIN")) {
 		ret->kind = STATEMENT_BEGIN;
@@ -199,8 +270,12 @@ static void read_statement(struct source *src, const struct binlog_query *query,
 		ret->kind = STATEMENT_COMMIT;
 	} else {
 		arena_reset(&src->arena);
-		statement_read(query, &src->arena, ret);
+		if (names_query(query, &src->arena, &text, err) < 0)
+			return -1;
+		statement_read(&text, &src->arena, ret);
+		return ret->table_count > 0 ? read_names(src, ret, err) : 0;
 	}
+	return 0;
 }
 
 /* Statements of the branch itself, on the second stream: its end is the XA PREPARE event. */
@@ -215,8 +290,14 @@ static int take_in_branch(
 static int take_ddl(
 	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
+	if (src->group_rows == ROWS_KNOWN)
+		return 0; /* its number is that of the group behind it, and what it did was taken in before */
+	if (statement->kind == STATEMENT_TRUNCATE && statement->table_count == 0)
+		return check_unread(src, item, "TRUNCATE", err);
 	if (statement->kind == STATEMENT_TRUNCATE)
 		return take_truncate(src, item, statement, err);
+	if (statement->kind == STATEMENT_ALTER_ROWS && take_moved_rows(src, item, statement, err) < 0)
+		return -1;
 	if (statement->kind == STATEMENT_DATA)
 		return take_data(src, item, statement, err);
 	return forget_tables(src, statement, err);
@@ -227,7 +308,8 @@ int statement_take(struct source *src, const struct binlog_item *item, struct er
 	const struct binlog_query *query = &item->query;
 	struct statement statement;
 
-	read_statement(src, query, &statement);
+	if (read_statement(src, query, &statement, err) < 0)
+		return error_prefix(err, "%s:%" PRIu64, file_of(src), item->start);
 	if (src->branch != NULL)
 		return take_in_branch(src, item, &statement, err);
 	switch (statement.kind) {

@@ -272,7 +272,8 @@ def test_an_enum_that_lacks_a_label_is_refused(make_pair):
 
 
 @pytest.mark.parametrize("column,target,value", [("double precision", "double", "'NaN'"), ("numeric", "decimal(65,30)", "1e60"),
-                                                 ("date", "date", "'infinity'"), ("timestamptz", "timestamp(6) null", "'1950-01-01 00:00:00Z'"), ("text", "varchar(3)", "'long'"),
+                                                 ("date", "date", "'infinity'"), ("text", "varchar(3)", "'long'"),
+                                                 ("timestamptz", "timestamp(6) null", "'1950-01-01 00:00:00Z'"),
                                                  ("text", "varchar(9) character set latin1", "'世界'")])
 def test_a_value_that_mariadb_has_not(make_pair, column, target, value):
     pair = make_pair("postgresql", "mariadb", ["c"])

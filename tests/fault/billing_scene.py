@@ -7,6 +7,7 @@ The witnesses are the source, the target, the topics and the clerks' journal. Wh
     MySQL    the clerk names it before, SET gtid_next, so an answer that was lost costs nothing
 """
 import itertools
+import re
 import time
 import uuid
 
@@ -194,6 +195,8 @@ class Scene:
         self.drain(timeout)
         line, topics = self.line, self.topics.read()
         journal = gather_journal(self.journal_path, named=self.clerk.named)
+        for agent in (line.capture, line.apply):
+            assert not re.search(r"AddressSanitizer|runtime error|LeakSanitizer", agent.log_text()), agent.log_text()[-4000:]
         faults = check(Evidence(journal, topics.marks, topics.events, samples=sorted(self.samples), sample_values=billing.INVARIANT_VALUES))
         faults += [("different", f"tombstone at {place}") for place in missing_tombstones(topics.events, topics.tombstones)]
         for server in (line.source, line.target):

@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -263,6 +267,66 @@ static void a_silent_session_ends(void **state)
 	fixture_finish(&f);
 }
 
+/* ---- a server that wants the password ---- */
+
+static void say(int fd, unsigned char number, const char *bytes, size_t len)
+{
+	const char head[] = { (char)len, 0, 0, (char)number };
+
+	if (write(fd, head, sizeof head) != (ssize_t)sizeof head || write(fd, bytes, len) != (ssize_t)len)
+		_exit(2);
+}
+
+/* Greets without TLS, asks for `method`, and ends with 1 if the password is in what it hears. */
+static void impostor(int listener, const char *method, size_t len)
+{
+	static const char greeting[] = "\x0a" "8.4.0\0" "\1\0\0\0" "12345678\0" "\x09\xa2" "\x2d" "\2\0" "\x08\0" "\x15"
+				       "\0\0\0\0\0\0\0\0\0\0" "123456789012\0" "mysql_native_password";
+	int fd = accept(listener, NULL, NULL);
+	char heard[4096];
+	ssize_t n;
+
+	say(fd, 0, greeting, sizeof greeting);
+	n = read(fd, heard, sizeof heard);
+	if (n <= 0)
+		_exit(3);
+	say(fd, 2, method, len);
+	n = read(fd, heard, sizeof heard);
+	_exit(n > 0 && memmem(heard, (size_t)n, "sesame", 6) != NULL);
+}
+
+static void a_password_is_not_shown_to_just_anybody(void **state)
+{
+	static const char clear[] = "\xfe" "mysql_clear_password";
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sink_options o = fixture_options();
+	socklen_t size = sizeof address;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), status = 0;
+	struct error err = ERROR_INIT;
+	struct sink_position position;
+	struct sink *sink;
+	pid_t child;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	child = fork();
+	if (child == 0)
+		impostor(listener, clear, sizeof clear);
+	(void)close(listener);
+	o.hostname = "127.0.0.1";
+	o.port = ntohs(address.sin_port);
+	o.password = "sesame";
+	o.sslmode = "require";
+	assert_int_equal(fixture_ops->open(&o, &sink, &position, &err), -1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(err.class, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, ": the server wants the user identified by a method that would show it the password (5010)"));
+	assert_non_null(strstr(err.hint, "set database.sslmode to verify-full"));
+}
+
 static int set_up(void **state)
 {
 	fixture_connect();
@@ -287,6 +351,7 @@ int main(void)
 		cmocka_unit_test(statements_that_stay_prepared_are_bounded),
 		cmocka_unit_test(pipelines_whose_names_differ_in_case_are_two),
 		cmocka_unit_test(a_silent_session_ends),
+		cmocka_unit_test(a_password_is_not_shown_to_just_anybody),
 	};
 
 	if (getenv("SINK_TEST_SOCKET") == NULL)

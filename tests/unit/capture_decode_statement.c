@@ -17,7 +17,7 @@
 #define SHOWN_MAX ((size_t)1 << 20)
 
 static const char *const kinds[] = {
-	"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "XA_END", "XA_COMMIT", "XA_ROLLBACK", "TRUNCATE", "CREATE_TABLE", "ALTER_TABLE",
+	"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "XA_END", "XA_COMMIT", "XA_ROLLBACK", "TRUNCATE", "CREATE_TABLE", "ALTER_TABLE", "ALTER_ROWS",
 	"RENAME_TABLE", "DROP_TABLE", "CREATE_INDEX", "DROP_INDEX", "DATABASE", "DATA", "OTHER"
 };
 
@@ -182,6 +182,37 @@ static void test_alter(void **state)
 	CHECK(examples);
 }
 
+/* Changes that bring or remove rows without a word of them in the log. */
+static void test_alter_rows(void **state)
+{
+	static const struct example examples[] = {
+		{ "ALTER TABLE a TRUNCATE PARTITION p0, p1", "ALTER_ROWS shop.a", 0 },
+		{ "alter table x.a drop partition if exists p0", "ALTER_ROWS x.a", 0 },
+		{ "ALTER TABLE a WAIT 5 DROP PARTITION p0", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER TABLE a ALGORITHM=INPLACE, LOCK=NONE, DROP PARTITION p0", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER TABLE a EXCHANGE PARTITION p0 WITH TABLE `b` WITHOUT VALIDATION", "ALTER_ROWS shop.a shop.b", 0 },
+		{ "ALTER TABLE a EXCHANGE PARTITION p0 WITH TABLE x.b", "ALTER_ROWS shop.a x.b", 0 },
+		{ "ALTER TABLE a CONVERT PARTITION p0 TO TABLE b", "ALTER_ROWS shop.a shop.b", 0 },
+		{ "ALTER TABLE a CONVERT TABLE b TO PARTITION p0 VALUES LESS THAN (9)", "ALTER_ROWS shop.a shop.b", 0 },
+		{ "ALTER TABLE a DISCARD TABLESPACE", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER TABLE a IMPORT PARTITION p0 TABLESPACE", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER IGNORE TABLE a ADD UNIQUE (b)", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER IGNORE TABLE a ADD c INT, ADD CONSTRAINT `u` UNIQUE KEY (b)", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER IGNORE TABLE a ADD PRIMARY KEY (b)", "ALTER_ROWS shop.a", 0 },
+		{ "ALTER IGNORE TABLE a ADD `unique` INT", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a ADD UNIQUE (b)", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a DROP COLUMN b, DROP `partition`", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a ADD PARTITION (PARTITION p VALUES LESS THAN (9))", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a REORGANIZE PARTITION p INTO (PARTITION q VALUES LESS THAN (9))", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a CONVERT TO CHARACTER SET utf8mb4", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a COMMENT 'x, DROP PARTITION p'", "ALTER_TABLE shop.a", 0 },
+		{ "ALTER TABLE a DROP b, RENAME c", "ALTER_TABLE shop.a shop.c", 0 },
+	};
+
+	(void)state;
+	CHECK(examples);
+}
+
 static void test_databases(void **state)
 {
 	static const struct example examples[] = {
@@ -281,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_xa),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_alter),
+		cmocka_unit_test(test_alter_rows),
 		cmocka_unit_test(test_databases),
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_comments_and_prefixes),

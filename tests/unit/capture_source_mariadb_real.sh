@@ -44,7 +44,7 @@ fi
 directory=$(mktemp -d "${TMPDIR:-/tmp}/source.XXXXXX")
 pids=
 finish() {
-	for pid in $pids; do
+	for pid in $pids $(cat "$directory"/[12].pid 2>/dev/null); do
 		kill -9 "$pid" 2>/dev/null || true
 	done
 	wait
@@ -115,7 +115,31 @@ $(sed -n '/^server_program() {/,/^}/p' "$0")
 (server_program $binlog --no-defaults "$directory"/1/bin.[0-9][0-9][0-9][0-9][0-9][0-9]) >"$directory/statements"
 (server_program $client --no-defaults --binary-mode -uroot -S "$directory/2.sock") <"$directory/statements"
 END
-chmod 755 "$directory/copy"
+# The first server is killed, its last file of the log cut at the end, and it is started again.
+cat >"$directory/crash" <<END
+#!/bin/sh
+set -e
+prefix=$prefix
+$(sed -n '/^server_program() {/,/^}/p' "$0")
+pid=\$(cat "$directory/1.pid")
+kill -9 "\$pid"
+while kill -0 "\$pid" 2>/dev/null && ! grep -q '^State:.Z' "/proc/\$pid/status" 2>/dev/null; do
+	sleep 0.05
+done
+for file in "$directory"/1/bin.[0-9][0-9][0-9][0-9][0-9][0-9]; do
+	last=\$file
+done
+truncate -s "-\$1" "\$last"
+(server_program $mysqld $common --datadir="$directory/1" --socket="$directory/1.sock" --pid-file="$directory/1.pid" --server-id=1 \
+	--log-bin="$directory/1/bin") >>"$directory/log1" 2>&1 &
+tries=0
+until (server_program $client --no-defaults -uroot -S "$directory/1.sock" -e "SELECT 1") >/dev/null 2>&1; do
+	tries=\$((tries + 1))
+	[ \$tries -lt 600 ]
+	sleep 0.1
+done
+END
+chmod 755 "$directory/copy" "$directory/crash"
 
 SOURCE_TEST_KIND=$kind
 SOURCE_TEST_DIRECTORY=$directory

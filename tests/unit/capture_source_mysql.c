@@ -320,6 +320,96 @@ static void test_too_many_branches(void **state)
 	groups_free(groups);
 }
 
+/* What is decided does not count, however long it stays until Kafka has it. */
+static void test_many_branches_are_decided(void **state)
+{
+	struct groups *groups = new_groups(&mariadb);
+	struct group group = group_of(&mariadb, "0-1-7", 300, 400);
+	char xid[32];
+
+	(void)state;
+	for (int n = 0; n < 3 * GROUPS_PREPARED_MAX; n++) {
+		(void)snprintf(xid, sizeof xid, "X'%04x',X'',1", n);
+		assert_int_equal(groups_prepare(groups, xid, &group, "bin.000001", &err), 0);
+		group.gtid.sequence++;
+		assert_int_equal(groups_add(groups, &group, &err), 0);
+		if (n % 100 == 50) /* this one stays */
+			continue;
+		assert_int_equal(groups_decide(groups, groups_prepared(groups, xid), &err), 0);
+		group.gtid.sequence++;
+		assert_int_equal(groups_add(groups, &group, &err), 0);
+	}
+	assert_int_equal(groups_fold(groups, groups_next(groups), &err), 0);
+	assert_non_null(groups_prepared(groups, "X'0032',X'',1"));
+	assert_null(groups_prepared(groups, "X'0033',X'',1"));
+	groups_free(groups);
+}
+
+/* Files and offsets of one server say nothing at another one. */
+static void test_groups_of_another_server(void **state)
+{
+	struct groups *groups = new_groups(&mariadb);
+	struct group group;
+
+	(void)state;
+	assert_int_equal(resume_parse(groups, &mariadb,
+				 "tailrace-binlog 1\nserver 1\nset 0-1-8\nfile bin.000001\noffset 500\nlast 400 400000 0-1-8 0-1-7\n"
+				 "xa 300 bin.000001 0-1-7 0-1-6 X'61',X'',1\n",
+				 &err),
+		0);
+	groups_other_server(groups);
+	(void)snprintf(groups_standing(groups)->reading, sizeof groups_standing(groups)->reading, "2");
+	/* the time is still that of the first server */
+	prints(groups,
+		"tailrace-binlog 1\nserver 1\nset 0-1-8\nfile bin.000001\noffset 500\nlast 400 400000 0-1-8 0-1-7\n"
+		"xa 0 bin.000001 0-1-7 0-1-6 X'61',X'',1\n");
+	group = group_of(&mariadb, "0-1-8", 900, 950);
+	groups_proved(groups, &group);
+	prints(groups,
+		"tailrace-binlog 1\nserver 2\nset 0-1-8\nfile bin.000001\noffset 500\nlast 900 900000 0-1-8 0-1-7\n"
+		"xa 0 bin.000001 0-1-7 0-1-6 X'61',X'',1\n");
+	groups_free(groups);
+}
+
+static void test_owned(void **state)
+{
+	static const struct {
+		const char *owned, *expected;
+	} cases[] = {
+		{ "", "" },
+		{ "00000000-0000-0000-0000-00000000000a:5#21", "00000000-0000-0000-0000-00000000000a:5" },
+		{ "00000000-0000-0000-0000-00000000000a:5#21:4#18", "00000000-0000-0000-0000-00000000000a:4-5" },
+		/* nothing stands between the thread and the next uuid */
+		{ "00000000-0000-0000-0000-00000000000a:5#2111111111-0000-0000-0000-00000000000b:9#1:tag:3#4",
+			"00000000-0000-0000-0000-00000000000a:5,11111111-0000-0000-0000-00000000000b:9:tag:3" },
+		{ "00000000-0000-0000-0000-00000000000a:5#21,11111111-0000-0000-0000-00000000000b:9#1",
+			"00000000-0000-0000-0000-00000000000a:5,11111111-0000-0000-0000-00000000000b:9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct gtid_set *set = gtid_set_new(GTID_MYSQL);
+		struct buf text, again;
+
+		buf_init(&text, 65536);
+		buf_init(&again, 65536);
+		assert_int_equal(setup_owned_text(cases[i].owned, &text, &err), 0);
+		assert_int_equal(gtid_set_parse(set, buf_cstr(&text), &err), 0);
+		gtid_set_format(set, &again);
+		for (size_t n = 0, to = 0; n <= again.len; n++)
+			if (n == again.len || again.data[n] != '\n') {
+				if (n == again.len)
+					again.len = to;
+				else
+					again.data[to++] = again.data[n];
+			}
+		assert_string_equal(buf_cstr(&again), cases[i].expected);
+		gtid_set_free(set);
+		buf_release(&text);
+		buf_release(&again);
+	}
+}
+
 static void test_ring_is_full(void **state)
 {
 	struct groups *groups = new_groups(&mariadb);
@@ -542,6 +632,9 @@ int main(void)
 		cmocka_unit_test(test_groups_without_gtids),
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_too_many_branches),
+		cmocka_unit_test(test_many_branches_are_decided),
+		cmocka_unit_test(test_groups_of_another_server),
+		cmocka_unit_test(test_owned),
 		cmocka_unit_test(test_ring_is_full),
 		cmocka_unit_test(test_acknowledgement),
 		cmocka_unit_test(test_damaged_texts),

@@ -614,6 +614,7 @@ static void test_without_gtids(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_reset, end)
+#define TAKEOVER(name) cmocka_unit_test_setup_teardown(name, scene_reset, takeover_end)
 
 int main(void)
 {
@@ -640,6 +641,15 @@ int main(void)
 		TEST(test_minimal_metadata),
 		TEST(test_semi_sync),
 		TEST(test_without_gtids),
+		TAKEOVER(test_takeover_by_a_slow_commit),
+		TAKEOVER(test_takeover_of_a_branch),
+		TAKEOVER(test_takeover_while_it_applies),
+		TAKEOVER(test_commit_waits_over_a_restart),
+		TAKEOVER(test_branch_waits),
+		TAKEOVER(test_one_phase_behind_a_wait),
+		TAKEOVER(test_refused_question),
+		TAKEOVER(test_torn),
+		TAKEOVER(test_torn_and_large),
 	};
 
 	return cmocka_run_group_tests_name("source of MySQL and MariaDB", tests, scene_open, scene_close);

@@ -114,21 +114,37 @@ int scene_reset(void **state)
 	return 0;
 }
 
-void scene_copy(struct scene *scene)
+static void run_script(struct scene *scene, const char *name, const char *argument)
 {
 	char command[300];
 	int status;
 	pid_t pid;
 
-	(void)snprintf(command, sizeof command, "%s/copy", scene->directory);
+	(void)snprintf(command, sizeof command, "%s/%s", scene->directory, name);
 	pid = fork();
 	if (pid == 0) {
-		(void)execl(command, command, (char *)NULL);
+		(void)execl(command, command, argument, (char *)NULL);
 		_exit(127);
 	}
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+void scene_copy(struct scene *scene)
+{
+	run_script(scene, "copy", NULL);
+}
+
+void scene_crash(struct scene *scene, unsigned bytes)
+{
+	char argument[32];
+
+	(void)snprintf(argument, sizeof argument, "%u", bytes);
+	run_script(scene, "crash", argument);
+	mysql_close(scene->sql[0]);
+	scene->sql[0] = connect_to(scene, 0);
+	scene_run(scene, 0, "USE b");
 }
 
 /* ---- the reader ---- */
@@ -294,8 +310,7 @@ static void take(struct reader *reader, const struct source_item *item)
 	}
 }
 
-/* One item, or a wait. */
-static int step(struct reader *reader)
+int reader_step(struct reader *reader)
 {
 	const struct source_ops *ops = reader->scene->ops;
 	struct source_item item = { 0 };
@@ -329,7 +344,7 @@ void reader_read(struct reader *reader)
 	(void)snprintf(mark, sizeof mark, "[+mark(%d)]", ++marks);
 	scene_run(reader->scene, server, "INSERT INTO b.mark VALUES (%d)", marks);
 	while (!ends_with(&reader->text, mark)) {
-		if (step(reader) < 0)
+		if (reader_step(reader) < 0)
 			fail_msg("%s (%s)", reader->err.text, reader->err.hint);
 		if (clock_monotonic_us() > limit)
 			fail_msg("%s does not come after %s", mark, buf_cstr(&reader->text));
@@ -343,7 +358,7 @@ int reader_read_transactions(struct reader *reader, uint64_t count)
 	uint64_t end = reader->upto + count;
 
 	while (count == 0 || reader->upto < end) {
-		if (step(reader) < 0)
+		if (reader_step(reader) < 0)
 			return -1;
 		if (clock_monotonic_us() > limit)
 			fail_msg("nothing more comes after %s", buf_cstr(&reader->text));
@@ -351,15 +366,19 @@ int reader_read_transactions(struct reader *reader, uint64_t count)
 	return 0;
 }
 
-void reader_save(struct reader *reader)
+void reader_keep(struct reader *reader)
 {
-	const struct source_ops *ops = reader->scene->ops;
-
 	buf_reset(&reader->resume);
-	if (ops->resume(reader->source, reader->upto, &reader->resume, &reader->err) < 0 ||
-		ops->confirm(reader->source, reader->upto, &reader->err) < 0)
+	if (reader->scene->ops->resume(reader->source, reader->upto, &reader->resume, &reader->err) < 0)
 		fail_msg("%s", reader->err.text);
 	reader->confirmed = reader->upto;
+}
+
+void reader_save(struct reader *reader)
+{
+	reader_keep(reader);
+	if (reader->scene->ops->confirm(reader->source, reader->upto, &reader->err) < 0)
+		fail_msg("%s", reader->err.text);
 }
 
 void reader_fails(struct reader *reader, enum error_class class, const char *words)

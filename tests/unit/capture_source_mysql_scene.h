@@ -51,6 +51,8 @@ void scene_run(struct scene *scene, int server, const char *format, ...) __attri
 const char *scene_ask(struct scene *scene, int server, const char *sql);
 /* The second server gets what the first one has logged. */
 void scene_copy(struct scene *scene);
+/* The first server dies, its last log file loses so many bytes at its end, and it comes back. */
+void scene_crash(struct scene *scene, unsigned bytes);
 
 void reader_init(struct reader *reader, struct scene *scene, int server);
 void reader_release(struct reader *reader);
@@ -65,7 +67,11 @@ void reader_fails(struct reader *reader, enum error_class class, const char *wor
 void reader_read(struct reader *reader);
 /* Reads until this many transactions have ended; 0: until it fails. */
 int reader_read_transactions(struct reader *reader, uint64_t count);
-/* Everything read is in Kafka: keeps the resume text, and confirms. */
+/* One item, or a short wait for one. -1: it failed. */
+int reader_step(struct reader *reader);
+/* Everything read is in Kafka: keeps the resume text. */
+void reader_keep(struct reader *reader);
+/* The same, and confirms. */
 void reader_save(struct reader *reader);
 void reader_stop(struct reader *reader);
 
@@ -75,5 +81,17 @@ void reader_stop(struct reader *reader);
 		assert_string_equal(buf_cstr(&(reader)->text), expected);       \
 		buf_reset(&(reader)->text);                                     \
 	} while (0)
+
+/* capture_source_mysql_takeover.c: teardown, and tests of servers that die, wait, or take over */
+int takeover_end(void **state);
+void test_takeover_by_a_slow_commit(void **state);
+void test_takeover_of_a_branch(void **state);
+void test_takeover_while_it_applies(void **state);
+void test_commit_waits_over_a_restart(void **state);
+void test_branch_waits(void **state);
+void test_one_phase_behind_a_wait(void **state);
+void test_torn(void **state);
+void test_torn_and_large(void **state);
+void test_refused_question(void **state);
 
 #endif
