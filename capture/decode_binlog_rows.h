@@ -32,6 +32,7 @@ struct binlog_catalogue_column {
 	bool key;                /* part of the primary key */
 	const char *default_text; /* a constant default as the server prints it; NULL: none, then it is NULL */
 	bool default_computed;    /* an expression: what it gave is not to be had from here */
+	bool uncertain;           /* of later than this place of the log, and the table may have been altered between */
 	bool generated;           /* the server computes it from the others: VIRTUAL, STORED; not ROW START and ROW END of system versioning */
 };
 
@@ -80,6 +81,12 @@ bool binlog_tables_was_minimal(struct binlog_tables *tables);
  * warning; why: binlog_rows_next(). NULL: none, or they were told already. Until the next binlog_tables_map().
  */
 const char *binlog_tables_left_out(struct binlog_tables *tables);
+
+/*
+ * Names of the columns of the table of the last binlog_tables_map(), joined in the same way, whose types only the catalogue tells (MariaDB's UUID,
+ * INET4, INET6, VECTOR, JSON look like BINARY, VARBINARY, LONGTEXT) though it does not know them at this place: for a warning. NULL as above.
+ */
+const char *binlog_tables_untold(struct binlog_tables *tables);
 
 struct binlog_rows; /* one event being read */
 

@@ -13,7 +13,9 @@
 
 /* MariaDB from 11.5 on leaves generated columns out of the images of updates and deletes. */
 #define VERSION_WITHOUT_GENERATED UINT32_C(0x0b0500)
-#define LEFT_OUT_NAMED 400 /* bytes of names */
+#define VERSION_WITH_VECTOR UINT32_C(0x0b0700)
+#define COLLATION_OF_JSON 46 /* utf8mb4_bin */
+#define NAMES_TOLD 400 /* bytes of them */
 
 /* What a shape is being made from. */
 struct maker {
@@ -95,7 +97,7 @@ static void find_default(struct maker *m, size_t i, const struct binlog_catalogu
 	struct arena *arena = &m->shape->arena;
 
 	def->value.kind = VALUE_NULL;
-	if (known == NULL || known->default_computed || known->generated)
+	if (known == NULL || known->default_computed || known->generated || known->uncertain)
 		def->known = false;
 	else if (known->default_text != NULL)
 		def->known = binlog_value_default(field, known->default_text, m->format->mariadb, arena, &def->value);
@@ -139,18 +141,39 @@ static int make_column(struct maker *m, size_t i, struct column *column)
 }
 
 /* Too many to name end in dots. */
-static int note_left_out(struct maker *m, const char *name)
+static int add_name(struct maker *m, const char **io_names, const char *name)
 {
-	struct binlog_shape *shape = m->shape;
-	size_t len = shape->left_out != NULL ? strlen(shape->left_out) : 0;
+	struct arena *arena = &m->shape->arena;
+	size_t len = *io_names != NULL ? strlen(*io_names) : 0;
 
 	if (len == 0)
-		shape->left_out = name;
-	else if (len < LEFT_OUT_NAMED)
-		shape->left_out = arena_printf(&shape->arena, "%s, %s", shape->left_out, name);
-	else if (shape->left_out[len - 1] != '.')
-		shape->left_out = arena_printf(&shape->arena, "%s ...", shape->left_out);
-	return shape->left_out != NULL ? 0 : arena_error(&shape->arena, m->err);
+		*io_names = name;
+	else if (len < NAMES_TOLD)
+		*io_names = arena_printf(arena, "%s, %s", *io_names, name);
+	else if ((*io_names)[len - 1] != '.')
+		*io_names = arena_printf(arena, "%s ...", *io_names);
+	return *io_names != NULL ? 0 : arena_error(arena, m->err);
+}
+
+/* MariaDB: whether the log writes other types in the same way. */
+static bool looks_alike(const struct maker *m, const struct binlog_map_column *column)
+{
+	const struct charset *charset = charset_by_collation(column->collation);
+	bool binary = charset != NULL && charset_is_binary(charset);
+
+	if (!m->format->mariadb || !m->map->has_names)
+		return false;
+	switch (column->type) {
+	case BINLOG_STRING: /* UUID, INET6; INET4 */
+		return binary && (column->size == 16 || column->size == 4);
+	case BINLOG_VARCHAR:
+		return binary && column->size % 4 == 0 && m->format->version >= VERSION_WITH_VECTOR;
+	case BINLOG_BLOB:
+	case BINLOG_LONG_BLOB:
+		return column->size == 4 && column->collation == COLLATION_OF_JSON;
+	default:
+		return false;
+	}
 }
 
 static int make_columns(struct maker *m, struct column *columns, size_t *key)
@@ -160,17 +183,22 @@ static int make_columns(struct maker *m, struct column *columns, size_t *key)
 	for (size_t i = 0; i < m->map->column_count; i++) {
 		struct binlog_shape_column *logged = &m->shape->columns[i];
 		struct column *column = &columns[table->column_count];
+		const struct binlog_catalogue_column *known;
 
 		*column = (struct column){ .key = false };
 		if (make_column(m, i, column) < 0)
 			return -1;
 		if (logged->place == BINLOG_LEFT_OUT) {
-			if (note_left_out(m, column->name) < 0)
+			if (add_name(m, &m->shape->left_out, column->name) < 0)
 				return -1;
 			continue;
 		}
+		known = find_known(m, i);
+		if (looks_alike(m, &m->map->columns[i]) && (known == NULL || known->uncertain) &&
+			add_name(m, &m->shape->untold, column->name) < 0)
+			return -1;
 		logged->place = table->column_count++;
-		find_default(m, i, find_known(m, i));
+		find_default(m, i, known);
 		if (column->key)
 			key[table->key_count++] = logged->place;
 	}

@@ -42,6 +42,7 @@ struct binlog_shape {
 	size_t column_count;             /* of the log; the table's are fewer if some are left out */
 	struct binlog_default *defaults; /* by the table's columns */
 	size_t json_count;               /* FORM_JSON columns: a partial update has a bit for each */
+	const char *untold;              /* names of the columns whose types are the catalogue's of later; NULL: none */
 	const char *left_out;            /* names of the columns left out, joined by ", "; NULL: none */
 };
 

@@ -40,7 +40,7 @@ struct binlog_tables {
 	const struct binlog_catalogue *catalogue;
 	struct binlog_format format;
 	bool was_minimal;
-	const char *left_out; /* of the last map, if it was not told of its name before */
+	const char *left_out, *untold; /* of the last map, if it was not told of its name before */
 	struct arena scratch; /* of one map */
 	struct table **tables; /* by slot; all that there ever were */
 	size_t table_count, table_room;
@@ -148,6 +148,14 @@ const char *binlog_tables_left_out(struct binlog_tables *tables)
 	const char *names = tables->left_out;
 
 	tables->left_out = NULL;
+	return names;
+}
+
+const char *binlog_tables_untold(struct binlog_tables *tables)
+{
+	const char *names = tables->untold;
+
+	tables->untold = NULL;
 	return names;
 }
 
@@ -275,6 +283,8 @@ static int install(struct binlog_tables *tables, struct binlog_shape *shape, str
 	binlog_shape_bind(shape, table);
 	if (named->shape == NULL || !same_text(named->shape->left_out, shape->left_out))
 		tables->left_out = shape->left_out;
+	if (named->shape == NULL || !same_text(named->shape->untold, shape->untold))
+		tables->untold = shape->untold;
 	if (named->shape != NULL) {
 		drop_ids(tables, 0, named->shape);
 		binlog_shape_free(named->shape);
@@ -334,6 +344,7 @@ int binlog_tables_map(struct binlog_tables *tables, const void *bytes, size_t le
 	int result = -1;
 
 	tables->left_out = NULL;
+	tables->untold = NULL;
 	if (binlog_map_head(bytes, len, &tables->scratch, &head, err) < 0)
 		goto out;
 	named = find_named(tables, head.schema, head.name);

@@ -30,6 +30,7 @@
 
 #define ARENA_MAX ((size_t)64 << 20)
 #define CATALOGUE_MAX ((size_t)32 << 20)
+#define NAMES_MAX ((size_t)1 << 20)
 #define EVENTS_A_CALL 1024 /* that give nothing, before next() lets others have a turn */
 #define CALLS_A_DUTY 256 /* that give something: the duties are looked at though nothing waits */
 #define FULL_WAIT_MS 20
@@ -198,6 +199,7 @@ static void mysql_close_source(struct source *src)
 	groups_free(src->groups);
 	arena_release(&src->arena);
 	arena_release(&src->catalogue.arena);
+	arena_release(&src->names);
 	free(src->maps);
 	free(src);
 }
@@ -246,18 +248,19 @@ static int open_shapes(struct source *src, const struct source_identity *identit
 	const struct source_options *options = &src->options;
 
 	src->catalogue.control = &src->control;
+	src->catalogue.source = src;
 	src->catalogue.number = identity->confirmed;
 	if (options->state_directory == NULL || options->state_directory[0] == '\0')
 		return 0;
 	if (shapes_open(options, identity->log, &src->shapes, err) < 0) {
-		/* it is needed only where the log of before has no names either */
+		/* without it defaults, and types that only the catalogue tells, may be of later */
 		if (!src->server.names_in_log)
 			return -1;
 		log_error(err, "the store of table shapes is left out");
 		error_clear(err);
 	}
 	src->catalogue.shapes = src->shapes;
-	return identity->slot_created && !src->server.names_in_log ? catalogue_keep_all(&src->catalogue, err) : 0;
+	return identity->slot_created && src->shapes != NULL ? catalogue_keep_all(&src->catalogue, err) : 0;
 }
 
 static int open_source(const struct source_options *options, bool mariadb, bool may_create, struct source **ret_source,
@@ -270,10 +273,14 @@ static int open_source(const struct source_options *options, bool mariadb, bool 
 		return error_set(err, ERROR_RETRY, "out of memory for a source");
 	memset(&identity, 0, sizeof identity);
 	src->options = *options;
-	src->end = (struct endpoint){ &src->options, mariadb, session_server_id(options, 0), true };
+	src->end = (struct endpoint){ &src->options, mariadb, session_server_id(options, 0), true, false };
 	arena_init(&src->arena, ARENA_MAX);
 	arena_init(&src->catalogue.arena, CATALOGUE_MAX);
+	arena_init(&src->names, NAMES_MAX);
 	if (control_open(&src->control, &src->end, err) < 0 || setup_server(&src->control, &src->server, err) < 0)
+		goto failed;
+	src->end.fold_names = src->server.fold_names;
+	if (src->end.fold_names && names_fold_lists(&src->control, &src->options, &src->names, err) < 0)
 		goto failed;
 	if (!mariadb)
 		src->end.by_gtid = options->resume != NULL && options->resume[0] != '\0'

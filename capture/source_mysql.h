@@ -44,13 +44,14 @@ struct endpoint {
 	bool mariadb;
 	uint32_t server_id; /* as which replica the stream shows itself */
 	bool by_gtid;       /* false: MySQL without GTIDs, read by file and offset */
+	bool fold_names;    /* lower_case_table_names: names of tables are kept in small letters */
 };
 
 /* What the server said of itself. */
 struct server {
 	char version[96];
 	char id[40];       /* MySQL: server_uuid; MariaDB: server_id */
-	bool log_bin, gtid, names_in_log;
+	bool log_bin, gtid, names_in_log, fold_names;
 	char binlog_format[16];
 };
 
@@ -285,14 +286,40 @@ int shapes_get(struct shapes *shapes, const char *schema, const char *name, uint
 	size_t *ret_len, struct error *err);
 int shapes_put(struct shapes *shapes, const char *schema, const char *name, uint64_t number, const char *text,
 	size_t len, struct error *err);
-/* From that number on what was known is void. name NULL: all tables of the schema. */
+/* From that number on what was known is void. name NULL: all tables of the schema; both NULL: all tables. */
 int shapes_void(struct shapes *shapes, const char *schema, const char *name, uint64_t number, struct error *err);
+/* From here to shapes_end() nothing is durable by itself, which is faster. */
+int shapes_begin(struct shapes *shapes, struct error *err);
+int shapes_end(struct shapes *shapes, struct error *err);
+
+/* ---- source_mysql_names.c: names of tables as statements have them ---- */
+/* Whether it is UTF-8. */
+bool names_is_text(const char *name);
+/* The query with its text in UTF-8, as far as its charset is known and the text is one of it; in the arena. */
+int names_query(const struct binlog_query *query, struct arena *arena, struct binlog_query *ret_query, struct error *err);
+/* The name in small letters, in the arena. */
+int names_fold(struct control *control, const char *name, struct arena *arena, const char **ret, struct error *err);
+/* The patterns of tables in small letters, in the arena. */
+int names_fold_lists(struct control *control, struct source_options *options, struct arena *arena, struct error *err);
+
+/* ---- source_mysql_later.c: does the catalogue's answer hold here? ---- */
+struct later_place {
+	const char *file;
+	uint64_t offset;
+	bool own_group; /* a group begins there, and is not looked at */
+};
+
+/* Whether statements that may have altered the table stand behind the place, or too much to look at. */
+int later_statements(struct control *control, const struct later_place *place, const char *name, bool *ret_found,
+	struct error *err);
 
 /* ---- source_mysql_catalogue.c: what the decoder asks ---- */
 struct catalogue {
 	struct control *control;
 	struct shapes *shapes; /* NULL: none are kept */
 	uint64_t number;       /* of the group being read */
+	uint64_t ddl_number;   /* of the last group with DDL */
+	const struct source *source; /* tells the place */
 	struct arena arena;    /* of the last answer */
 	bool warned;
 };
@@ -303,6 +330,10 @@ int catalogue_table(void *context, const char *schema, const char *name, const u
 	struct error *err);
 /* Keeps the descriptions of all chosen tables as they are now. */
 int catalogue_keep_all(struct catalogue *catalogue, struct error *err);
+/* DDL was read: what was kept of the tables (as in shapes_void()) does not hold any more. */
+int catalogue_forget(struct catalogue *catalogue, const char *schema, const char *name, struct error *err);
+/* Asks for a table whose DDL was just read, and keeps the answer if it is surely of this place. */
+int catalogue_keep(struct catalogue *catalogue, const char *schema, const char *name, struct error *err);
 /* source.h's tables(). */
 int catalogue_tables(struct control *control, source_table_visit *visit, void *context, struct error *err);
 /* Warns of foreign keys whose cascades the server's log does not show. */
@@ -338,6 +369,7 @@ struct source_map {
 
 struct source {
 	struct source_options options;
+	struct arena names; /* of folded patterns in options */
 	struct endpoint end;
 	struct server server;
 	struct control control;

@@ -2,9 +2,14 @@
  * source_mysql_catalogue.c: what information_schema says of tables, for what the log does not say of them.
  *
  * With binlog_row_metadata=FULL the decoder asks only because of types that look alike in the log (UUID, INET4, INET6,
- * JSON, VECTOR of MariaDB) and of generated columns, and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
- * answer gives the names, so it must be the one of that place of the log: answers are kept (source_mysql_shapes.c),
- * and one that does not fit the types of the log's table map is a named stop.
+ * JSON, VECTOR of MariaDB), of defaults and of generated columns, and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
+ * answer gives the names too, and one that does not fit the types of the log's table map is a named stop.
+ *
+ * The answer must be the one of that place of the log. So answers are kept (source_mysql_shapes.c) from a place on: those of all tables at the
+ * first start, then that of each table when its DDL is read, or it is first met. Behind an answer it is looked whether statements about the table
+ * stand between the place and the log's end (source_mysql_later.c): then each column of it is `uncertain`.
+ *
+ * Places in the store: four to a group. Its rows 0, its DDL 1, rows behind that (CREATE TABLE ... SELECT) 2.
  *
  * Constraints (MariaDB's JSON is one, foreign keys are) information_schema shows only to those who may do more than read. So they
  * are read out of SHOW CREATE TABLE, which a reader may see; each stands on a line of its own.
@@ -56,8 +61,11 @@ static int describe_sql(const char *schema, const char *name, struct buf *sql, s
 	buf_append_str(sql,
 		"SELECT c.column_name, c.data_type, c.column_type, COALESCE(c.character_set_name, ''), "
 		"c.column_default, c.extra, c.generation_expression, "
+		/* names are compared there whatever their case: tables T and t are not the same */
 		"EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema "
-		"AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name) "
+		"AND s.table_name = c.table_name AND CAST(s.table_schema AS BINARY) = CAST(c.table_schema AS BINARY) "
+		"AND CAST(s.table_name AS BINARY) = CAST(c.table_name AS BINARY) "
+		"AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name) "
 		"FROM information_schema.columns c WHERE c.table_schema = ");
 	connection_literal(sql, schema);
 	buf_append_str(sql, " AND c.table_name = ");
@@ -247,6 +255,7 @@ static void write_description(const struct binlog_catalogue_column *columns, siz
 		buf_append_str(out, c->default_text != NULL ? "d" : "");
 		buf_append_str(out, c->default_computed ? "c" : "");
 		buf_append_str(out, c->generated ? "g" : "");
+		buf_append_str(out, c->uncertain ? "u" : "");
 		buf_append_byte(out, '\n');
 	}
 }
@@ -273,6 +282,7 @@ static bool read_column(char **io_at, char *end, struct binlog_catalogue_column 
 		ret->key = ret->key || *at == 'k';
 		ret->default_computed = ret->default_computed || *at == 'c';
 		ret->generated = ret->generated || *at == 'g';
+		ret->uncertain = ret->uncertain || *at == 'u';
 		if (*at == 'd')
 			ret->default_text = texts[4];
 	}
@@ -300,7 +310,12 @@ static int read_description(const char *text, size_t len, struct arena *arena,
 	return 0;
 }
 
-static int put_shape(struct catalogue *catalogue, const char *schema, const char *name, uint64_t number,
+static uint64_t place_of(const struct catalogue *catalogue)
+{
+	return catalogue->number * 4 + (catalogue->ddl_number == catalogue->number ? 2 : 0);
+}
+
+static int put_shape(struct catalogue *catalogue, const char *schema, const char *name,
 	const struct binlog_catalogue_column *columns, size_t count, struct error *err)
 {
 	struct buf text;
@@ -310,7 +325,7 @@ static int put_shape(struct catalogue *catalogue, const char *schema, const char
 	write_description(columns, count, &text);
 	rc = buf_check(&text, "description of a table", err);
 	if (rc == 0)
-		rc = shapes_put(catalogue->shapes, schema, name, number, text.data, text.len, err);
+		rc = shapes_put(catalogue->shapes, schema, name, place_of(catalogue), text.data, text.len, err);
 	buf_release(&text);
 	return rc;
 }
@@ -396,7 +411,8 @@ static int find_kept(struct catalogue *catalogue, const char *schema, const char
 {
 	char *text = NULL;
 	size_t len = 0;
-	int known = shapes_get(catalogue->shapes, schema, name, catalogue->number, &text, &len, err);
+	int known = catalogue->shapes == NULL ? 0
+					      : shapes_get(catalogue->shapes, schema, name, place_of(catalogue), &text, &len, err);
 
 	if (known > 0 && read_description(text, len, &catalogue->arena, ret_columns, ret_count, err) < 0)
 		known = -1;
@@ -404,39 +420,79 @@ static int find_kept(struct catalogue *catalogue, const char *schema, const char
 	return known;
 }
 
+/* The place that is being read; at the first start, where it begins. */
+static struct later_place place_in_log(const struct source *source)
+{
+	const struct standing *standing = groups_standing(source->groups);
+
+	if (source->feed == NULL)
+		return (struct later_place){ standing->file, standing->offset, false };
+	return (struct later_place){ binlog_reader_file(source->feed->reader), source->group.start, true };
+}
+
+/* catalogue_describe(), and whether it is of this place. */
+static int describe_here(struct catalogue *catalogue, const char *schema, const char *name,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
+{
+	struct later_place place = place_in_log(catalogue->source);
+	struct binlog_catalogue_column *columns;
+	struct error mine = ERROR_INIT;
+	bool later = true;
+
+	if (catalogue_describe(catalogue->control, schema, name, &catalogue->arena, ret_columns, ret_count, err) < 0)
+		return -1;
+	if (*ret_count == 0)
+		return 0;
+	if (later_statements(catalogue->control, &place, name, &later, &mine) < 0) {
+		if (mine.class == ERROR_RETRY) {
+			*err = mine;
+			return -1;
+		}
+		later = true; /* it may not be asked */
+	}
+	columns = arena_memdup(&catalogue->arena, *ret_columns, *ret_count * sizeof *columns);
+	if (columns == NULL)
+		return arena_error(&catalogue->arena, err);
+	for (size_t i = 0; i < *ret_count; i++)
+		columns[i].uncertain = later;
+	*ret_columns = columns;
+	return 0;
+}
+
+static void warn_of_names(struct catalogue *catalogue, const char *schema, const char *name)
+{
+	if (!catalogue->warned)
+		log_warning("the log does not name the columns of its tables (first seen with %s.%s), so they "
+			    "are asked from the catalogue and may "
+			    "be of another time: " HINT_FULL,
+			schema, name);
+	catalogue->warned = true;
+}
+
 int catalogue_table(void *context, const char *schema, const char *name, const unsigned char *types,
 	size_t column_count, bool known_names, const struct binlog_catalogue_column **ret_columns, size_t *ret_count,
 	struct error *err)
 {
 	struct catalogue *catalogue = context;
-	const struct binlog_catalogue_column *columns = NULL;
-	size_t count = 0;
-	int kept = 0;
+	struct error misfit = ERROR_INIT;
+	int kept;
 
 	arena_reset(&catalogue->arena);
-	if (!known_names && catalogue->shapes != NULL)
-		kept = find_kept(catalogue, schema, name, &columns, &count, err);
-	if (kept < 0 ||
-		(kept == 0 &&
-			catalogue_describe(catalogue->control, schema, name, &catalogue->arena, &columns, &count, err) <
-				0))
+	*ret_count = 0;
+	kept = find_kept(catalogue, schema, name, ret_columns, ret_count, err);
+	/* DDL that was not understood: with names in the log a later answer is still better */
+	if (kept > 0 && known_names && check_fit(schema, name, types, column_count, *ret_columns, *ret_count, &misfit) < 0)
+		kept = 0;
+	if (kept < 0 || (kept == 0 && describe_here(catalogue, schema, name, ret_columns, ret_count, err) < 0))
 		return -1;
 	if (!known_names) {
-		if (!catalogue->warned)
-			log_warning("the log does not name the columns of its tables (first seen with %s.%s), so they "
-				    "are asked from the catalogue and may "
-				    "be of another time: " HINT_FULL,
-				schema, name);
-		catalogue->warned = true;
-		if (check_fit(schema, name, types, column_count, columns, count, err) < 0)
-			return -1;
-		if (kept == 0 && catalogue->shapes != NULL &&
-			put_shape(catalogue, schema, name, catalogue->number, columns, count, err) < 0)
+		warn_of_names(catalogue, schema, name);
+		if (check_fit(schema, name, types, column_count, *ret_columns, *ret_count, err) < 0)
 			return -1;
 	}
-	*ret_columns = columns;
-	*ret_count = count;
-	return 0;
+	if (kept > 0 || catalogue->shapes == NULL || *ret_count == 0)
+		return 0;
+	return put_shape(catalogue, schema, name, *ret_columns, *ret_count, err);
 }
 
 /* ---- lists of tables ---- */
@@ -469,14 +525,39 @@ static int keep_one(void *context, const char *schema, const char *name, struct 
 	size_t count;
 
 	arena_reset(&catalogue->arena);
-	if (catalogue_describe(catalogue->control, schema, name, &catalogue->arena, &columns, &count, err) < 0)
+	if (describe_here(catalogue, schema, name, &columns, &count, err) < 0)
 		return -1;
-	return count > 0 ? put_shape(catalogue, schema, name, catalogue->number, columns, count, err) : 0;
+	return count > 0 ? put_shape(catalogue, schema, name, columns, count, err) : 0;
 }
 
 int catalogue_keep_all(struct catalogue *catalogue, struct error *err)
 {
-	return catalogue_tables(catalogue->control, keep_one, catalogue, err);
+	if (shapes_begin(catalogue->shapes, err) < 0 || catalogue_tables(catalogue->control, keep_one, catalogue, err) < 0)
+		return -1;
+	return shapes_end(catalogue->shapes, err);
+}
+
+int catalogue_keep(struct catalogue *catalogue, const char *schema, const char *name, struct error *err)
+{
+	const struct binlog_catalogue_column *columns;
+	size_t count;
+	int kept;
+
+	arena_reset(&catalogue->arena);
+	kept = catalogue->shapes != NULL ? find_kept(catalogue, schema, name, &columns, &count, err) : 1;
+	if (kept != 0)
+		return kept < 0 ? -1 : 0;
+	if (describe_here(catalogue, schema, name, &columns, &count, err) < 0)
+		return -1;
+	return count > 0 && !columns[0].uncertain ? put_shape(catalogue, schema, name, columns, count, err) : 0;
+}
+
+int catalogue_forget(struct catalogue *catalogue, const char *schema, const char *name, struct error *err)
+{
+	catalogue->ddl_number = catalogue->number;
+	if (catalogue->shapes == NULL)
+		return 0;
+	return shapes_void(catalogue->shapes, schema, name, catalogue->number * 4 + 1, err);
 }
 
 /* MySQL from 9.6 on makes such changes itself, and logs them; before, and in MariaDB, the engine does it where no log is. */

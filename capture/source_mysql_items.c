@@ -341,10 +341,16 @@ static int note_map(struct source *src, uint64_t table_id, bool chosen, struct e
 
 int items_map(struct source *src, const void *bytes, size_t len, const struct table **ret_table, struct error *err)
 {
-	const char *left_out;
+	const char *left_out, *untold;
 
 	if (binlog_tables_map(src->tables, bytes, len, ret_table, err) < 0)
 		return -1;
+	untold = binlog_tables_untold(src->tables);
+	if (untold != NULL)
+		log_warning("%s.%s: the log does not tell UUID, INET, VECTOR and JSON from BINARY, VARBINARY and LONGTEXT, and the table "
+			    "was altered or dropped behind %s:%" PRIu64 ", so these columns are taken as the catalogue knows them now, or as "
+			    "bytes and text: %s; let capture catch up before such columns are altered or dropped",
+			(*ret_table)->schema, (*ret_table)->name, file_of(src), src->group.start, untold);
 	left_out = binlog_tables_left_out(src->tables);
 	if (left_out != NULL)
 		log_warning("%s.%s is captured without its generated columns, because MariaDB from 11.5 on does not log what "

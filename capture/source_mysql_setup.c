@@ -54,6 +54,8 @@ static void note_variable(struct server *server, bool mariadb, const char *name,
 		server->gtid = strcasecmp(value, "ON") == 0;
 	else if (strcasecmp(name, "binlog_row_metadata") == 0)
 		server->names_in_log = strcasecmp(value, "FULL") == 0;
+	else if (strcasecmp(name, "lower_case_table_names") == 0)
+		server->fold_names = strcmp(value, "0") != 0;
 	else if (strcasecmp(name, "binlog_format") == 0)
 		(void)snprintf(server->binlog_format, sizeof server->binlog_format, "%s", value);
 }
@@ -98,7 +100,7 @@ int setup_server(struct control *control, struct server *ret_server, struct erro
 	if (control_query(control,
 		    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'server_id', 'server_uuid', 'log_bin', "
 		    "'gtid_mode', "
-		    "'binlog_row_metadata', 'binlog_format')",
+		    "'binlog_row_metadata', 'binlog_format', 'lower_case_table_names')",
 		    "asking for its settings", &result, err) < 0)
 		return -1;
 	while ((row = mysql_fetch_row(result)) != NULL)

@@ -1,10 +1,10 @@
 /*
  * source_mysql_shapes.c: what the catalogue said of tables, kept with the number from which on it was so.
  *
- * With binlog_row_metadata=MINIMAL the log does not name columns, so they are asked from the catalogue when a table is
- * first met. A restart reads the log of a while ago, when the catalogue may be of later: so each answer is kept, in a
- * small SQLite file of the agent's own. DDL voids an answer from its number on; the void is kept too, because after a
- * restart nobody reads that DDL again.
+ * What the log does not say of a table (with binlog_row_metadata=MINIMAL nearly all; else defaults, and a few types of
+ * MariaDB) is asked from the catalogue. A restart reads the log of a while ago, when the catalogue may be of later: so
+ * each answer is kept, in a small SQLite file of the agent's own. DDL voids an answer from its number on; the void is
+ * kept too, because after a restart nobody reads that DDL again.
  *
  *   shape(log, schema, name, number, text)   valid from that number on, until the next row of the table; text NULL: void
  *
@@ -85,8 +85,8 @@ int shapes_open(const struct source_options *options, const char *log, struct sh
 			"FROM shape "
 			"WHERE log = ?1 AND schema = ?2 AND name = ?3 ORDER BY number DESC LIMIT 1 OFFSET ?4)",
 			&shapes->drop, err) < 0 ||
-		prepare(shapes, "SELECT DISTINCT name FROM shape WHERE log = ?1 AND schema = ?2", &shapes->names, err) <
-			0) {
+		prepare(shapes, "SELECT DISTINCT schema, name FROM shape WHERE log = ?1 AND (?2 IS NULL OR schema = ?2)",
+			&shapes->names, err) < 0) {
 		shapes_close(shapes);
 		return -1;
 	}
@@ -109,7 +109,8 @@ void shapes_close(struct shapes *shapes)
 static void bind_table(struct shapes *shapes, sqlite3_stmt *stmt, const char *schema, const char *name)
 {
 	(void)sqlite3_bind_text(stmt, 1, shapes->log, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(stmt, 2, schema, -1, SQLITE_STATIC);
+	if (schema != NULL)
+		(void)sqlite3_bind_text(stmt, 2, schema, -1, SQLITE_STATIC);
 	if (name != NULL)
 		(void)sqlite3_bind_text(stmt, 3, name, -1, SQLITE_STATIC);
 }
@@ -196,17 +197,33 @@ int shapes_void(struct shapes *shapes, const char *schema, const char *name, uin
 	buf_init(&names, (size_t)64 << 20);
 	bind_table(shapes, shapes->names, schema, NULL);
 	while ((step = sqlite3_step(shapes->names)) == SQLITE_ROW) {
-		const char *text = (const char *)sqlite3_column_text(shapes->names, 0);
+		for (int i = 0; i < 2; i++) {
+			const char *text = (const char *)sqlite3_column_text(shapes->names, i);
 
-		buf_append(&names, text, strlen(text) + 1);
+			buf_append(&names, text, strlen(text) + 1);
+		}
 	}
 	if (step != SQLITE_DONE)
 		rc = failed(shapes, "reading", err);
 	end(shapes->names);
 	if (rc == 0)
 		rc = buf_check(&names, "list of tables", err);
-	for (size_t at = 0; rc == 0 && at < names.len; at += strlen(names.data + at) + 1)
-		rc = void_table(shapes, schema, names.data + at, number, err);
+	for (size_t at = 0; rc == 0 && at < names.len; at += strlen(names.data + at) + 1) {
+		const char *of_schema = names.data + at;
+
+		at += strlen(of_schema) + 1;
+		rc = void_table(shapes, of_schema, names.data + at, number, err);
+	}
 	buf_release(&names);
 	return rc;
+}
+
+int shapes_begin(struct shapes *shapes, struct error *err)
+{
+	return sqlite3_exec(shapes->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(shapes, "beginning", err);
+}
+
+int shapes_end(struct shapes *shapes, struct error *err)
+{
+	return sqlite3_exec(shapes->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(shapes, "committing", err);
 }

@@ -120,6 +120,27 @@ static void check_replica(struct examination *at)
 	answer_free(&answer);
 }
 
+/* MariaDB logs rows that were rolled back when a temporary table was made or dropped beside them. */
+static void check_temporary(struct examination *at)
+{
+	struct answer answer;
+	int64_t made = 0;
+
+	if (!at->session.mariadb)
+		return;
+	doctor_mysql_try(&at->session, "SHOW GLOBAL STATUS LIKE 'Com_create_temporary_table'", &answer);
+	if (answer_next(&answer))
+		made = strtoll(answer_text(&answer, 1), NULL, 10);
+	answer_free(&answer);
+	if (made == 0) {
+		doctor_ok(at->doctor, "temporary", "source: no temporary table was made since the server started");
+		return;
+	}
+	/* no fault: most servers make some, and few of them in a large transaction */
+	doctor_ok(at->doctor, "temporary", "source: %" PRId64 " temporary tables were made since the server started; keep them out of transactions of more "
+		"than 4 MiB, which stop capture when they make one and are rolled back", made);
+}
+
 /* Two readers of one id throw each other out. */
 static void check_server_id(struct examination *at)
 {
@@ -450,6 +471,7 @@ void doctor_mysql_source(struct doctor *doctor, struct doctor_log *ret_log)
 		if (check_log(&at)) {
 			check_gtid(&at);
 			check_replica(&at);
+			check_temporary(&at);
 			check_server_id(&at);
 			check_retention(&at);
 		}

@@ -218,6 +218,7 @@ def test_a_target_table_without_transactions_is_refused(make_pair):
     pair.prepare()
     pair.start_capture()
     pair.at_source("INSERT INTO c VALUES (1)")
+    pair.wait_in_kafka(1)
     pair.start_apply(wait=False)
     assert pair.apply.wait_end() == 78
     assert f"target table {pair.dbname}.c is of engine MyISAM" in pair.apply.log_text() and "ENGINE=InnoDB" in pair.apply.log_text()

@@ -120,6 +120,7 @@ def refused(pair, source, target, value):
     pair.prepare()
     pair.start_capture()
     pair.at_source(f"INSERT INTO c VALUES (1, {value})")
+    pair.wait_in_kafka(1)
     pair.start_apply(wait=False)
     assert pair.apply.wait_end() == 78
     text = pair.apply.log_text()
@@ -251,6 +252,7 @@ def test_refused_by_mariadb(make_pair, source, target):
     pair.prepare()
     pair.start_capture()
     pair.at_source("INSERT INTO c VALUES (1, NULL)")
+    pair.wait_in_kafka(1)
     pair.start_apply(wait=False)
     assert pair.apply.wait_end() == 78
     text = pair.apply.log_text()
@@ -266,6 +268,7 @@ def test_an_enum_that_lacks_a_label_is_refused(make_pair):
     pair.prepare()
     pair.start_capture()
     pair.at_source("INSERT INTO c VALUES (1, NULL)")
+    pair.wait_in_kafka(1)
     pair.start_apply(wait=False)
     assert pair.apply.wait_end() == 78
     assert f'the enum of column v of target table {pair.dbname}.c has no label "happy"' in pair.apply.log_text()

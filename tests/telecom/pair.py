@@ -166,6 +166,10 @@ class Pair:
         self.at_source(f"INSERT INTO {MARK} VALUES ({mark})")
         wait_until(lambda: self._arrived(mark), timeout, f"the mark {mark} in the target; {self.troubles()}", interval=0.02)
 
+    def wait_in_kafka(self, rows):
+        """Waits until capture has brought so many rows into Kafka since its start."""
+        self.capture.wait_status(lambda status: status["totals"]["rows"] >= rows, 30, f"{rows} rows in Kafka")
+
     def _arrived(self, mark):
         if self.target_rows(f"SELECT 1 FROM {MARK} WHERE id = {mark}"):
             return True

@@ -160,8 +160,9 @@ static void test_queue_says_that_it_is_full(void **state)
 /* ---- groups and resume text ---- */
 
 static const struct source_options no_options;
-static const struct endpoint mariadb = { &no_options, true, 1, true }, mysql = { &no_options, false, 1, true },
-			     by_file = { &no_options, false, 1, false };
+static const struct endpoint mariadb = { .options = &no_options, .mariadb = true, .server_id = 1, .by_gtid = true };
+static const struct endpoint mysql = { .options = &no_options, .server_id = 1, .by_gtid = true };
+static const struct endpoint by_file = { .options = &no_options, .server_id = 1 };
 
 static struct groups *new_groups(const struct endpoint *end)
 {

@@ -293,6 +293,7 @@ static void take(struct reader *reader, const struct source_item *item)
 		break;
 	case SOURCE_CHANGE:
 		put_change(&reader->text, &item->chg);
+		reader->table = item->chg.table;
 		break;
 	case SOURCE_COMMIT:
 		buf_append_byte(&reader->text, ']');

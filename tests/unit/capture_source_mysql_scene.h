@@ -33,6 +33,7 @@ struct reader {
 	struct buf text;
 	uint64_t upto;            /* end of the last transaction that was read */
 	struct transaction last;  /* the last one committed */
+	const struct table *table; /* of the last change */
 	uint64_t heartbeats;
 	/* what Kafka would have */
 	char log[POSITION_LOG_MAX];

@@ -265,7 +265,7 @@ void test_refused_question(void **state)
 {
 	struct scene *scene = *state;
 	const struct source_options *options = &reader.options;
-	struct endpoint end = { options, scene->mariadb, 1, true };
+	struct endpoint end = { .options = options, .mariadb = scene->mariadb, .server_id = 1, .by_gtid = true };
 	struct control control = { 0 };
 	struct error err = ERROR_INIT;
 	unsigned long id;
