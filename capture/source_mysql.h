@@ -330,6 +330,9 @@ int catalogue_table(void *context, const char *schema, const char *name, const u
 	struct error *err);
 /* Keeps the descriptions of all chosen tables as they are now. */
 int catalogue_keep_all(struct catalogue *catalogue, struct error *err);
+/* The description of a table that holds at this place, kept or asked now; valid until the next question. 0 columns: there is none. */
+int catalogue_columns(struct catalogue *catalogue, const char *schema, const char *name,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err);
 /* DDL was read: what was kept of the tables (as in shapes_void()) does not hold any more. */
 int catalogue_forget(struct catalogue *catalogue, const char *schema, const char *name, struct error *err);
 /* Asks for a table whose DDL was just read, and keeps the answer if it is surely of this place. */

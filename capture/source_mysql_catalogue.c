@@ -459,6 +459,18 @@ static int describe_here(struct catalogue *catalogue, const char *schema, const 
 	return 0;
 }
 
+int catalogue_columns(struct catalogue *catalogue, const char *schema, const char *name,
+	const struct binlog_catalogue_column **ret_columns, size_t *ret_count, struct error *err)
+{
+	int kept;
+
+	arena_reset(&catalogue->arena);
+	kept = find_kept(catalogue, schema, name, ret_columns, ret_count, err);
+	if (kept != 0)
+		return kept < 0 ? -1 : 0;
+	return describe_here(catalogue, schema, name, ret_columns, ret_count, err);
+}
+
 static void warn_of_names(struct catalogue *catalogue, const char *schema, const char *name)
 {
 	if (!catalogue->warned)

@@ -91,7 +91,7 @@ static int forget_tables(struct source *src, const struct statement *statement, 
 	return 0;
 }
 
-/* A table that was not met since the start: its shape is that of the catalogue. NULL and 0: nobody knows it any more. */
+/* A table that was not met since the start: its shape is the catalogue's, of this place if that is known. NULL and 0: nobody knows it any more. */
 static int shape_from_catalogue(
 	struct source *src, const struct statement_table *named, const struct table **ret_table, struct error *err)
 {
@@ -102,7 +102,7 @@ static int shape_from_catalogue(
 	int rc = -1;
 
 	buf_init(&map, MAP_MAX);
-	if (catalogue_describe(&src->control, named->schema, named->name, &src->arena, &columns, &count, err) < 0)
+	if (catalogue_columns(&src->catalogue, named->schema, named->name, &columns, &count, err) < 0)
 		goto out;
 	if (count == 0) {
 		log_warning("%s.%s was truncated at transaction %s, but it was dropped or renamed later and its shape "

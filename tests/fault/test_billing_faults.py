@@ -13,7 +13,7 @@ KILLS = 20
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory, request):
     with Stack(tmp_path_factory.mktemp("b")) as stack:
-        yield Scene(stack).start()
+        yield Scene(stack, capture={"partitions": 3}).start()  # rows of one transaction lie in several partitions of one topic
         if request.session.testsfailed:
             stack.keep = True
 

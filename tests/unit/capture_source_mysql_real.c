@@ -14,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "tests/unit/capture_source_mysql_scene.h"
+#include "tests/unit/capture_source_mysql_shapes.h"
 
 static struct reader reader;
 
@@ -614,6 +615,7 @@ static void test_without_gtids(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_reset, end)
+#define SHAPES(name) cmocka_unit_test_setup_teardown(name, scene_reset, shapes_end_test)
 #define TAKEOVER(name) cmocka_unit_test_setup_teardown(name, scene_reset, takeover_end)
 
 int main(void)
@@ -641,6 +643,15 @@ int main(void)
 		TEST(test_minimal_metadata),
 		TEST(test_semi_sync),
 		TEST(test_without_gtids),
+		SHAPES(test_proof_is_ddl),
+		SHAPES(test_defaults_of_then),
+		SHAPES(test_defaults_unknown),
+		SHAPES(test_types_of_then),
+		SHAPES(test_rows_without_a_word),
+		SHAPES(test_names_in_latin1),
+		SHAPES(test_names_by_case),
+		SHAPES(test_names_folded),
+		SHAPES(test_ddl_unread),
 		TAKEOVER(test_takeover_by_a_slow_commit),
 		TAKEOVER(test_takeover_of_a_branch),
 		TAKEOVER(test_takeover_while_it_applies),

@@ -75,7 +75,8 @@ void test_defaults_of_then(void **state)
 	reader_is(&reader, "[+t(1,1,old)][+u(1,5)][][][+t(2,2,new)][+u(2,6)]");
 	/* the same when read again */
 	reader_start(&reader);
-	reader_is(&reader, "[+t(1,1,old)][+u(1,5)][][][+t(2,2,new)][+u(2,6)][+mark(1)]");
+	assert_int_equal(reader_read_transactions(&reader, 6), 0);
+	assert_string_equal(buf_cstr(&reader.text), "[+t(1,1,old)][+u(1,5)][][][+t(2,2,new)][+u(2,6)]");
 }
 
 /* A table that was made and altered while nobody read. */
@@ -188,28 +189,25 @@ void test_names_folded(void **state)
 	reader_is(&reader, "[+kunde(1)][!kunde][+gr\xc3\xbcn(1)][!gr\xc3\xbcn]");
 }
 
-/* A DROP of more tables than are read: any may be meant. */
+/* A RENAME of more tables than are read: any may be meant. */
 void test_ddl_unread(void **state)
 {
 	struct scene *scene = *state;
 	struct buf sql;
 
-	scene_run(scene, 0, "SET GLOBAL binlog_row_metadata = MINIMAL; CREATE TABLE t (id INT PRIMARY KEY, a INT)");
+	scene_run(scene, 0,
+		"SET GLOBAL binlog_row_metadata = MINIMAL; CREATE TABLE t (id INT PRIMARY KEY, a INT); CREATE TABLE z (b INT, id INT PRIMARY KEY)");
 	begin(state);
 	scene_run(scene, 0, "INSERT INTO t VALUES (1, 2)");
 	reader_is(&reader, "[+t(1,2)]");
 	buf_init(&sql, 1 << 20);
-	buf_append_str(&sql, "DROP TABLE IF EXISTS t");
-	for (int i = 0; i < 5000; i++)
-		buf_printf(&sql, ", x%d", i);
+	buf_append_str(&sql, "RENAME TABLE t TO p0, z TO t");
+	for (int i = 0; i < 2100; i++)
+		buf_printf(&sql, ", p%d TO p%d", i, i + 1);
 	scene_run(scene, 0, "%s", buf_cstr(&sql));
 	buf_release(&sql);
-	scene_run(scene, 0, "CREATE VIEW v AS SELECT 1");
-	reader_read(&reader);
-	buf_reset(&reader.text);
-	reader_save(&reader);
-	scene_run(scene, 0, "CREATE TABLE t (a INT, id INT PRIMARY KEY)");
 	scene_run(scene, 0, "INSERT INTO t VALUES (3, 4)");
-	reader_read(&reader);
+	assert_int_equal(reader_read_transactions(&reader, 2), 0);
 	assert_string_equal(buf_cstr(&reader.text), "[][+t(3,4)]");
+	assert_string_equal(reader.table->columns[0].name, "b");
 }
