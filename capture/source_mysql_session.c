@@ -105,6 +105,9 @@ static const struct meaning meanings[] = {
 	{ 1236, "position >", ERROR_GAP, HINT_OTHER_HISTORY },
 	{ 1236, "same server", ERROR_RETRY, HINT_TWICE },
 	{ 1236, "max_allowed_packet", ERROR_CONFIG, "raise max_allowed_packet of the server" },
+	{ 1236, "truncated in the middle of event", ERROR_GAP,
+		"the server died while it wrote that file and cannot send what follows, to its replicas neither: start anew "
+		"with another topic_prefix; for the future set sync_binlog=1" },
 	{ 1236, NULL, ERROR_GAP,
 		"look at the server's error log; if the log cannot be read any more, start anew with another "
 		"topic_prefix" },

@@ -66,7 +66,7 @@ else
 	common="$common --gtid-strict-mode=1 --binlog-format=ROW"
 fi
 
-# What mariadb-install-db does, as SQL.
+# What mariadb-install-db does, as SQL. A folder of its own for temporary tables: a server that starts empties it.
 system_tables() {
 	printf '%s\n' "CREATE DATABASE mysql;" "USE mysql;" "SET @auth_root_socket = NULL;"
 	for part in system_tables performance_tables system_tables_data; do
@@ -77,21 +77,22 @@ system_tables() {
 make_data() {
 	if [ "$kind" = mysql ]; then
 		# shellcheck disable=SC2086
-		server_program $mysqld $common --initialize-insecure --datadir="$1"
+		server_program $mysqld $common --initialize-insecure --datadir="$1" --lower-case-table-names="$2"
 	else
 		mkdir "$1"
 		system_tables >"$1.sql"
 		# shellcheck disable=SC2086
-		server_program $mysqld $common --bootstrap --max-allowed-packet=8M --datadir="$1" <"$1.sql"
+		server_program $mysqld $common --bootstrap --max-allowed-packet=8M --datadir="$1" --tmpdir="$1" <"$1.sql"
 	fi
 }
 
 for n in 1 2; do
 	data=$directory/$n
-	(make_data "$data") >"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
+	small=$((n - 1)) # the second keeps names in small letters
+	(make_data "$data" $small) >"$directory/init" 2>&1 || { cat "$directory/init" >&2; exit 1; }
 	# shellcheck disable=SC2086
-	(server_program $mysqld $common --datadir="$data" --socket="$directory/$n.sock" --pid-file="$directory/$n.pid" --server-id=$n \
-		--log-bin="$data/bin") >"$directory/log$n" 2>&1 &
+	(server_program $mysqld $common --datadir="$data" --tmpdir="$data" --socket="$directory/$n.sock" --pid-file="$directory/$n.pid" --server-id=$n \
+		--lower-case-table-names=$small --log-bin="$data/bin") >"$directory/log$n" 2>&1 &
 	pids="$pids $!"
 done
 for n in 1 2; do
@@ -130,7 +131,7 @@ for file in "$directory"/1/bin.[0-9][0-9][0-9][0-9][0-9][0-9]; do
 	last=\$file
 done
 truncate -s "-\$1" "\$last"
-(server_program $mysqld $common --datadir="$directory/1" --socket="$directory/1.sock" --pid-file="$directory/1.pid" --server-id=1 \
+(server_program $mysqld $common --datadir="$directory/1" --tmpdir="$directory/1" --socket="$directory/1.sock" --pid-file="$directory/1.pid" --server-id=1 \
 	--log-bin="$directory/1/bin") >>"$directory/log1" 2>&1 &
 tries=0
 until (server_program $client --no-defaults -uroot -S "$directory/1.sock" -e "SELECT 1") >/dev/null 2>&1; do

@@ -43,7 +43,9 @@ void test_proof_is_ddl(void **state)
 	assert_int_equal(reader_read_transactions(&reader, 1), 0);
 	reader_save(&reader);
 	scene_run(scene, 0, "INSERT INTO t VALUES (1, 10, 20)");
-	reader_is(&reader, "[][+t(1,10,20)]");
+	assert_int_equal(reader_read_transactions(&reader, 1), 0);
+	assert_string_equal(buf_cstr(&reader.text), "[][+t(1,10,20)]");
+	buf_reset(&reader.text);
 	assert_string_equal(reader.table->columns[1].name, "a");
 	reader_stop(&reader);
 	scene_run(scene, 0, "ALTER TABLE t CHANGE a z INT");
@@ -51,10 +53,10 @@ void test_proof_is_ddl(void **state)
 	assert_int_equal(reader_read_transactions(&reader, 1), 0);
 	assert_string_equal(buf_cstr(&reader.text), "[+t(1,10,20)]");
 	assert_string_equal(reader.table->columns[1].name, "a");
-	buf_reset(&reader.text);
 	scene_run(scene, 0, "INSERT INTO t VALUES (2, 11, 21)");
-	reader_read(&reader);
-	assert_string_equal(reader.table->columns[1].name, "id"); /* mark's */
+	assert_int_equal(reader_read_transactions(&reader, 2), 0);
+	assert_int_equal(reader.table->column_count, 3);
+	assert_string_equal(reader.table->columns[1].name, "z");
 }
 
 /* A table of before the first start, and one that was met: their defaults are those of the row's time. */
@@ -160,8 +162,6 @@ void test_names_by_case(void **state)
 {
 	struct scene *scene = *state;
 
-	if (strcmp(scene_ask(scene, 0, "SELECT @@lower_case_table_names"), "0") != 0)
-		return;
 	scene_run(scene, 0, "SET GLOBAL binlog_row_metadata = MINIMAL; CREATE TABLE t (id INT PRIMARY KEY); CREATE TABLE T (id INT, n INT PRIMARY KEY)");
 	begin(state);
 	scene_run(scene, 0, "INSERT INTO T VALUES (1, 2)");
@@ -173,19 +173,20 @@ void test_names_by_case(void **state)
 	scene_run(scene, 0, "DROP TABLE T");
 }
 
+/* The second server keeps names in small letters. */
 void test_names_folded(void **state)
 {
 	static const char *const include[] = { "B.Kun*", "b.gr\xc3\x9cn", "b.mark" };
 	struct scene *scene = *state;
 
-	if (strcmp(scene_ask(scene, 0, "SELECT @@lower_case_table_names"), "1") != 0)
-		return;
-	scene_run(scene, 0, "SET NAMES utf8mb4; CREATE TABLE Kunde (id INT PRIMARY KEY); CREATE TABLE `Gr\xc3\x9cn` (id INT PRIMARY KEY)");
-	reader_init(&reader, scene, 0);
+	assert_string_equal(scene_ask(scene, 1, "SELECT @@lower_case_table_names"), "1");
+	scene_run(scene, 1, "CREATE DATABASE b; CREATE TABLE b.mark (id INT PRIMARY KEY); USE b");
+	scene_run(scene, 1, "SET NAMES utf8mb4; CREATE TABLE Kunde (id INT PRIMARY KEY); CREATE TABLE `Gr\xc3\x9cn` (id INT PRIMARY KEY)");
+	reader_init(&reader, scene, 1);
 	reader.options.table_include = include;
 	reader.options.table_include_count = 3;
 	reader_start(&reader);
-	scene_run(scene, 0, "INSERT INTO KUNDE VALUES (1); TRUNCATE B.Kunde; INSERT INTO `gr\xc3\xbcn` VALUES (1); TRUNCATE `GR\xc3\x9cN`");
+	scene_run(scene, 1, "INSERT INTO KUNDE VALUES (1); TRUNCATE B.Kunde; INSERT INTO `gr\xc3\xbcn` VALUES (1); TRUNCATE `GR\xc3\x9cN`");
 	reader_is(&reader, "[+kunde(1)][!kunde][+gr\xc3\xbcn(1)][!gr\xc3\xbcn]");
 }
 
