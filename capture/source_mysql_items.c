@@ -41,7 +41,9 @@ static const char *file_of(const struct source *src)
 
 static int unexpected(const struct source *src, const struct binlog_item *item, const char *what, struct error *err)
 {
-	return error_set(err, ERROR_DATA, "%s:%" PRIu64 ": %s", file_of(src), item->start, what);
+	error_set(err, ERROR_DATA, "%s:%" PRIu64 ": %s", file_of(src), item->start, what);
+	return error_hint(err, "look at that place with %s: if the log is damaged there, start anew with another topic_prefix",
+		src->end.mariadb ? "mariadb-binlog" : "mysqlbinlog");
 }
 
 /* ---- groups ---- */

@@ -296,6 +296,8 @@ static int take_ddl(
 		return check_unread(src, item, "TRUNCATE", err);
 	if (statement->kind == STATEMENT_TRUNCATE)
 		return take_truncate(src, item, statement, err);
+	if (statement->kind == STATEMENT_ALTER_ROWS && statement->table_count == 0)
+		return check_unread(src, item, "ALTER TABLE", err);
 	if (statement->kind == STATEMENT_ALTER_ROWS && take_moved_rows(src, item, statement, err) < 0)
 		return -1;
 	if (statement->kind == STATEMENT_DATA)

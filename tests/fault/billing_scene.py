@@ -103,7 +103,8 @@ class MariaDBClerk(Worker):
 
 
 class LocalClerk(MariaDBClerk):
-    """Without distributed transactions: MariaDB's own log is not safe for these when the server crashes (MDEV-21777)."""
+    """Without distributed transactions, for crashes of the source: there MariaDB itself is not safe with them.  A branch that was
+    committed in one phase may stand in its log, and still be listed as prepared when the server is up again."""
 
     xa_share = 0
 

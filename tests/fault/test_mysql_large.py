@@ -12,7 +12,6 @@ MIB = 1 << 20
 HUGE, MANY, SOME = 10_000_000, 1_000_000, 200_000
 # One transaction of this size is what is looked at, not how safe a laptop's disk makes it.
 SETTINGS = {"innodb-flush-log-at-trx-commit": 0, "sync-binlog": 0, "innodb-log-file-size": "256M", "innodb-buffer-pool-size": "256M"}
-BIG = {"max-allowed-packet": "256M"}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +112,7 @@ def test_rows_of_20_mb(servers, source, target):
     pair.at_target(f"CREATE TABLE doc (id int PRIMARY KEY, b {binary}, t {text}, n int)")
     pair.start()
     chance = random.Random(20)
-    rows = [(1, chance.randbytes(20 * MIB), None, 1), (2, None, "Überweisung 🎉 '\\\n" * (20 * MIB // 24), 2)]
+    rows = [(1, chance.randbytes(20 * MIB), None, 1), (2, None, "Überweisung 🎉 '\\\n" * (20 * MIB // 21), 2)]
     for row in rows:
         pair.at_source("INSERT INTO doc VALUES (%s, %s, %s, %s)", row)
     pair.drain(timeout=120)
