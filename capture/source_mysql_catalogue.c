@@ -2,8 +2,8 @@
  * source_mysql_catalogue.c: what information_schema says of tables, for what the log does not say of them.
  *
  * With binlog_row_metadata=FULL the decoder asks only because of types that look alike in the log (UUID, INET4, INET6,
- * JSON, VECTOR of MariaDB), of defaults and of generated columns, and takes columns by name; a table that is gone by now is no error then. With MINIMAL the
- * answer gives the names too, and one that does not fit the types of the log's table map is a named stop.
+ * JSON, VECTOR of MariaDB), of defaults and of generated columns, and takes columns by name; a table that is gone by now is no error
+ * then. With MINIMAL the answer gives the names too, and one that does not fit the types of the log's table map is a named stop.
  *
  * The answer must be the one of that place of the log. So answers are kept (source_mysql_shapes.c) from a place on: those of all tables at the
  * first start, then that of each table when its DDL is read, or it is first met. Behind an answer it is looked whether statements about the table

@@ -641,6 +641,46 @@ static void test_what_is_left_out_is_told_once(void **state)
 	close_tables();
 }
 
+/* `name` is BINARY(16) or UUID, `b` LONGTEXT or JSON: only the catalogue of the row's time knows. */
+static void test_types_of_another_time(void **state)
+{
+	static const char alike[] = MAP_HEAD "03fefc" "03" "fe10" "04" "06" "010180" "02033f012e" MAP_NAMES;
+	const struct table *table;
+	struct change change;
+	struct error err;
+
+	open_generated(true, 0x0a0b00);
+	known.columns[1] = (struct binlog_catalogue_column){ .name = "name", .data_type = "uuid", .column_type = "uuid", .charset = "" };
+	known.columns[2].default_text = NULL;
+	table = map(alike, &err);
+	assert_int_equal(table->columns[1].type, COLUMN_UUID);
+	assert_null(binlog_tables_untold(tables));
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "01", "00" "01000000", &err), 0);
+	assert_int_equal(binlog_rows_next(rows, &arena, &change, &err), 1);
+	assert_int_equal(change.after[1].kind, VALUE_NULL);
+	for (int i = 0; i < 3; i++)
+		known.columns[i].uncertain = true;
+	binlog_tables_forget(tables, NULL, NULL);
+	assert_ptr_equal(map(alike, &err), table);
+	assert_string_equal(binlog_tables_untold(tables), "name, b");
+	assert_null(binlog_tables_untold(tables));
+	assert_int_equal(open_rows(CHANGE_INSERT, "-", "01", "00" "01000000", &err), 0);
+	check_refused(binlog_rows_next(rows, &arena, &change, &err), &err, ERROR_GAP,
+		"d.t.name: row 0 of the event: not in the image of an insert, and its default is no constant that is known here");
+	/* gone: bytes and text, and it is told already of which columns */
+	known.count = 0;
+	binlog_tables_forget(tables, NULL, NULL);
+	assert_int_equal(map(alike, &err)->columns[1].type, COLUMN_BYTES);
+	assert_null(binlog_tables_untold(tables));
+	release_rows();
+	close_tables();
+	open_generated(false, 0x080400);
+	known.count = 0;
+	assert_non_null(map(alike, &err));
+	assert_null(binlog_tables_untold(tables));
+	close_tables();
+}
+
 static void test_a_table_of_generated_columns_alone(void **state)
 {
 	struct error err;
@@ -762,6 +802,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_that_are_no_text),
 		cmocka_unit_test(test_generated_columns_are_left_out),
 		cmocka_unit_test(test_what_is_left_out_is_told_once),
+		cmocka_unit_test(test_types_of_another_time),
 		cmocka_unit_test(test_a_table_of_generated_columns_alone),
 		cmocka_unit_test(test_generated_columns_of_older_servers),
 		cmocka_unit_test(test_maps_that_are_none),
