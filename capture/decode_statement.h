@@ -16,7 +16,7 @@ enum statement_kind {
 	STATEMENT_BEGIN,    /* BEGIN, START TRANSACTION, XA START */
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK, /* of the whole group */
-	STATEMENT_SAVEPOINT, /* SAVEPOINT, ROLLBACK TO, RELEASE: nothing to do, the log has only what stayed */
+	STATEMENT_SAVEPOINT, /* SAVEPOINT, ROLLBACK TO, RELEASE. MySQL logs only what stayed; MariaDB may log rows that ROLLBACK TO undoes */
 	STATEMENT_XA_END, STATEMENT_XA_COMMIT, STATEMENT_XA_ROLLBACK, /* `xa` names it */
 	STATEMENT_TRUNCATE, /* tables: one */
 	STATEMENT_CREATE_TABLE, /* tables: one; CREATE TEMPORARY is STATEMENT_OTHER */
