@@ -294,20 +294,38 @@ static void make_durable(struct scene *scene)
 	scene_run(scene, 0, "SET GLOBAL innodb_flush_log_at_trx_commit = 1, GLOBAL sync_binlog = 1");
 }
 
+/*
+ * The server dies with half of a transaction in its log. The transaction was whole, and its end is cut off; so its engine may have written by itself
+ * that it was committed, which no server does before its log is whole: then it is done once more.
+ */
+static void tear(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int tries = 0; tries < 20; tries++) {
+		make_durable(scene);
+		begin(state, false);
+		scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY)");
+		assert_int_equal(reader_read_transactions(&reader, 1), 0);
+		reader_save(&reader);
+		reader_stop(&reader);
+		buf_reset(&reader.text);
+		scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT");
+		scene_crash(scene, XID_SIZE);
+		if (strcmp(scene_ask(scene, 0, "SELECT COUNT(*) FROM t"), "0") == 0)
+			return;
+		reader_release(&reader);
+		assert_int_equal(scene_reset(state), 0);
+	}
+	fail_msg("the engine has committed each time before the server died");
+}
+
 /* MariaDB leaves what it had written where it is, and uses the GTID again. MySQL cuts its log. */
 void test_torn(void **state)
 {
 	struct scene *scene = *state;
 
-	make_durable(scene);
-	begin(state, false);
-	scene_run(scene, 0, "CREATE TABLE t (id INT PRIMARY KEY)");
-	assert_int_equal(reader_read_transactions(&reader, 1), 0);
-	reader_save(&reader);
-	reader_stop(&reader);
-	buf_reset(&reader.text);
-	scene_run(scene, 0, "BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT");
-	scene_crash(scene, XID_SIZE);
+	tear(state);
 	reader_start(&reader);
 	scene_run(scene, 0, "INSERT INTO t VALUES (3)");
 	assert_int_equal(reader_read_transactions(&reader, 1), 0);
