@@ -6,8 +6,6 @@
 
 #include <stddef.h>
 
-#include "lib/settings/common.h"
-
 #define AT(member) offsetof(struct apply_settings, member)
 #define IN_TABLE(member) offsetof(struct apply_table, member)
 
@@ -44,78 +42,23 @@ static const struct setting table_members[] = {
 };
 
 static const struct setting options[] = {
-	{ .name = "name",
-	  .type = SETTING_STRING,
-	  .offset = AT(name),
-	  .required = true,
-	  .pattern = "[a-z0-9_-]{1,63}",
-	  .example = "crm-apply",
-	  .help = "Name of this agent, in its log lines, its metrics, its socket and its row in the target's "
-		"position table. Two agents that write to one target need two names; a new name begins anew." },
-	{ .name = "topic_prefix",
-	  .type = SETTING_STRING,
-	  .offset = AT(topic_prefix),
-	  .required = true,
-	  .pattern = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}",
-	  .example = "customer",
-	  .help = "First part of the names of the topics to read: the topic_prefix of the capture agent whose "
-		"changes are to be applied." },
-	SETTINGS_FRAME_OPTIONS(struct apply_settings),
+	SETTINGS_AGENT_OPTIONS(struct apply_settings, "crm-apply",
+		", its socket and its row in the target's "
+		"position table. Two agents that write to one target need two names; a new name begins anew.",
+		"the topics to read: the topic_prefix of the capture agent whose changes are to be applied."),
 
 	SETTINGS_KAFKA_OPTIONS(struct apply_settings),
 
-	{ .name = "database.type",
-	  .type = SETTING_ENUM,
-	  .offset = AT(type),
-	  .fallback = "postgresql",
-	  .choices = "postgresql|mysql|mariadb",
-	  .help = "Kind of the target database." },
-	{ .name = "database.hostname",
-	  .type = SETTING_STRING,
-	  .offset = AT(hostname),
-	  .fallback = "",
-	  .example = "db.example.net",
-	  .help = "Host of the target database, or the folder of PostgreSQL's Unix socket, or the path of MySQL's; empty "
-		"for the local socket in its usual place." },
-	{ .name = "database.port",
-	  .type = SETTING_INT,
-	  .offset = AT(port),
-	  .fallback = "5432",
-	  .depends_on = "database.type",
-	  .fallbacks = "postgresql=5432|mysql=3306|mariadb=3306",
-	  .min = 1,
-	  .max = 65535,
-	  .help = "Port of the target database." },
-	{ .name = "database.user",
-	  .type = SETTING_STRING,
-	  .offset = AT(user),
-	  .fallback = "",
-	  .example = "tailrace",
-	  .help = "Role to log in as; empty for the name of the system's user. It needs SELECT, INSERT, UPDATE and "
+	SETTINGS_DATABASE_OPTIONS(struct apply_settings, "target", "",
+		"It needs SELECT, INSERT, UPDATE and "
 		"DELETE on the tables that it writes to, TRUNCATE (MySQL and MariaDB: DROP) where the source truncates, and "
-		"the same on the position table, which it makes if it may." },
-	{ .name = "database.dbname",
-	  .type = SETTING_STRING,
-	  .offset = AT(dbname),
-	  .fallback = "",
-	  .depends_on = "database.type",
-	  .required_for = "postgresql",
-	  .example = "crm",
-	  .help = "Database to which the changes are applied. With MySQL and MariaDB each table goes into the database that "
-		"target_schema, an entry of tables or the source's schema names." },
-	SETTINGS_DATABASE_OPTIONS(struct apply_settings),
+		"the same on the position table, which it makes if it may.",
+		"crm",
+		"to which the changes are applied. With MySQL and MariaDB each table goes into the database that "
+		"target_schema, an entry of tables or the source's schema names."),
 
-	{ .name = "table_include_list",
-	  .type = SETTING_STRINGS,
-	  .offset = AT(table_include_list),
-	  .example = "public.customer|billing.*",
-	  .help = "Source tables to apply, each as SCHEMA.TABLE, where * stands for any characters and ? for one. "
-		"When it is empty, all tables that the capture agent publishes are applied." },
-	{ .name = "table_exclude_list",
-	  .type = SETTING_STRINGS,
-	  .offset = AT(table_exclude_list),
-	  .example = "public.audit_*",
-	  .help = "Source tables to leave out, in the same form; applied after table_include_list." },
+	SETTINGS_TABLE_OPTIONS(struct apply_settings, "Source tables to apply, each as SCHEMA.TABLE",
+		"all tables that the capture agent publishes are applied.", "Source tables"),
 	{ .name = "target_schema",
 	  .type = SETTING_STRING,
 	  .offset = AT(target_schema),
@@ -162,14 +105,9 @@ static const struct setting options[] = {
 	  .max = INT64_C(3600000000),
 	  .help = "How long a statement waits for a lock in the target before the agent rolls back and tries the "
 		"same transactions again; \"0s\" waits for ever." },
-	{ .name = "heartbeat_interval",
-	  .type = SETTING_DURATION,
-	  .offset = AT(heartbeat_interval_us),
-	  .fallback = "10s",
-	  .min = INT64_C(100000),
-	  .max = INT64_C(3600000000),
-	  .help = "How often a heartbeat of the capture agent is to be expected; set it as it is set there. The "
-		"agent is not ready when none came for three intervals and five seconds." },
+	SETTINGS_HEARTBEAT_OPTION(struct apply_settings,
+		"of the capture agent is to be expected; set it as it is set there. The "
+		"agent is not ready when none came for three intervals and five seconds."),
 	{ .name = NULL },
 };
 

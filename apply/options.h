@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/settings/settings.h"
+#include "lib/settings/common.h"
 
 /* One entry of `tables`: where a source table goes, if not to the table of the same name. */
 struct apply_table {
@@ -21,37 +21,14 @@ struct apply_table {
 };
 
 struct apply_settings {
-	const char *name;
-	const char *topic_prefix;
-	const char *run_directory;
-	const char *log_format;
-	const char *log_level;
+	SETTINGS_COMMON_MEMBERS;
 
-	/* kafka */
-	const char *bootstrap_servers;
-	struct settings_list properties;
-
-	/* database */
-	const char *type;
-	const char *hostname; /* "": the local Unix socket */
-	int64_t port;
-	const char *user;
-	const char *password;
-	const char *dbname;
-	const char *sslmode;
-	const char *sslrootcert;
-	const char *sslcert;
-	const char *sslkey;
-
-	const char *group_id; /* "": tailrace-NAME */
-	struct settings_list table_include_list;
-	struct settings_list table_exclude_list;
+	const char *group_id;          /* "": tailrace-NAME */
 	struct settings_groups tables; /* struct apply_table */
 	const char *target_schema;     /* "": the source's */
-	int64_t heartbeat_interval_us;
-	int64_t lock_timeout_us; /* 0: none */
-	int64_t group_size;      /* source transactions */
-	int64_t fetch_memory;    /* bytes */
+	int64_t lock_timeout_us;       /* 0: none */
+	int64_t group_size;            /* source transactions */
+	int64_t fetch_memory;          /* bytes */
 };
 
 extern const struct settings_program apply_program;

@@ -28,6 +28,7 @@
 #include "apply/sink_mysql_shape.h"
 #include "apply/sink_mysql_types.h"
 #include "apply/sink_mysql_write.h"
+#include "apply/sink_text.h"
 #include "lib/base/failpoint.h"
 
 #define NUMBER_TEXT 24
@@ -226,7 +227,7 @@ static int mysql_sink_open(const struct sink_options *options, struct sink **ret
 	if (sink == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
 	buf_init(&sink->sql, SQL_MAX);
-	my_writer_init(&sink->writer, &sink->queue, options->row_wise_until);
+	my_writer_init(&sink->writer, &sink->queue);
 	sink->name = strdup(options->name);
 	if (sink->name == NULL) {
 		(void)error_set(err, ERROR_RETRY, "memory is short");
@@ -296,30 +297,30 @@ static void put_field(struct buf *sql, const char *name, const char *text)
 
 static int send_position(struct sink *sink, const struct sink_position *position, struct error *err)
 {
-	static const struct my_entry entry = { .kind = MY_POSITION, .verb = "an update of", .table = "tailrace.position" };
+	static const struct sink_statement statement = { .kind = SINK_POSITION, .verb = "an update of", .table = "tailrace.position" };
 	struct buf *sql = &sink->queue.packet;
 
-	if (my_queue_add(&sink->queue, &entry, err) == NULL)
+	if (my_queue_add(&sink->queue, &statement, err) == NULL)
 		return -1;
 	buf_append_str(sql, "UPDATE tailrace.`position` SET updated_at=UTC_TIMESTAMP(6)");
 	put_field(sql, ",log=", position->log);
 	put_field(sql, ",transaction_id=", position->transaction_id);
 	buf_append_str(sql, ",commit_position=");
-	my_put_uint(sql, position->commit);
+	sink_put_uint(sql, position->commit);
 	if (position->offsets != NULL)
 		put_field(sql, ",offsets=", position->offsets);
 	put_field(sql, " WHERE pipeline=", sink->name);
 	buf_append_str(sql, " AND epoch=");
-	my_put_uint(sql, sink->epoch);
+	sink_put_uint(sql, sink->epoch);
 	return my_queue_push(&sink->queue, err);
 }
 
 static int send_commit(struct sink *sink, const struct sink_position *position, struct error *err)
 {
-	struct my_entry entry = { .kind = MY_COMMIT, .verb = "", .table = "" };
+	struct sink_statement statement = { .kind = SINK_COMMIT, .verb = "", .table = "" };
 
-	memcpy(entry.transaction_id, position->transaction_id, sizeof entry.transaction_id);
-	if (my_queue_add(&sink->queue, &entry, err) == NULL)
+	memcpy(statement.first.transaction_id, position->transaction_id, sizeof position->transaction_id);
+	if (my_queue_add(&sink->queue, &statement, err) == NULL)
 		return -1;
 	buf_append_str(&sink->queue.packet, "COMMIT");
 	return my_queue_push(&sink->queue, err);

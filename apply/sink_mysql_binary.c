@@ -18,6 +18,8 @@
 #include <mysql.h>
 #include <string.h>
 
+#include "apply/sink_text.h"
+
 #define US_PER_SECOND INT64_C(1000000)
 #define US_PER_DAY (INT64_C(86400) * US_PER_SECOND)
 #define UNSIGNED 0x80
@@ -236,7 +238,7 @@ static int put_text(const struct my_format *format, const struct column *column,
 	if (val->kind != VALUE_TEXT && val->kind != VALUE_EXACT && val->kind != VALUE_BYTES)
 		return 1;
 	if (format->form == MY_UUID_BYTES) {
-		if (!my_uuid_bytes(val->text.ptr, val->text.len, uuid))
+		if (!sink_uuid_bytes(val->text.ptr, val->text.len, uuid))
 			return 1;
 		put_string(out, (const char *)uuid, sizeof uuid);
 		return 0;

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 #include "apply/sink_mysql_text.h"
-#include "apply/sink_postgres_text.h"
+#include "apply/sink_text.h"
 
 #define SIGNIFICANT 24 /* digits looked at; a double has 17 */
 #define TOKEN_MAX 400  /* a longer number is none that a double holds digit for digit */
@@ -136,7 +136,7 @@ int my_check_json(const struct column *column, const char *text, size_t len, str
 	return 0;
 }
 
-/* A text that pg_text() makes, as a JSON string. */
+/* A text that sink_text() makes, as a JSON string. */
 static int put_string(const struct column *element, const struct value *item, struct buf *out, struct error *err)
 {
 	struct buf text;
@@ -147,7 +147,7 @@ static int put_string(const struct column *element, const struct value *item, st
 		return 0;
 	}
 	buf_init(&text, out->max);
-	result = pg_text(element, item, &text, err);
+	result = sink_text(element, item, &text, err);
 	if (result == 0)
 		buf_json_string(out, text.data, text.len);
 	buf_release(&text);
@@ -165,12 +165,12 @@ static int put_item(const struct column *element, const struct value *item, stru
 		return 0;
 	case VALUE_FLOAT:
 		return isnan(item->f) || isinf(item->f) ? put_string(element, item, out, err) :
-							  pg_text(element, item, out, err);
+							  sink_text(element, item, out, err);
 	case VALUE_UINT:
-		return pg_text(element, item, out, err);
+		return sink_text(element, item, out, err);
 	case VALUE_INT:
 		if (element->type == COLUMN_INT16 || element->type == COLUMN_INT32 || element->type == COLUMN_INT64)
-			return pg_text(element, item, out, err);
+			return sink_text(element, item, out, err);
 		return put_string(element, item, out, err);
 	case VALUE_TEXT:
 		if (element->type != COLUMN_DECIMAL && element->type != COLUMN_JSON)
@@ -216,7 +216,7 @@ int my_array_text(const struct column *column, const struct value *val, struct b
 	int result = 0;
 
 	if (val->kind != VALUE_ARRAY)
-		return pg_text(column, val, out, err);
+		return sink_text(column, val, out, err);
 	element.type = column->element_type;
 	buf_init(&text, out->max);
 	buf_append_byte(out, '{');
@@ -229,9 +229,9 @@ int my_array_text(const struct column *column, const struct value *val, struct b
 			continue;
 		}
 		buf_reset(&text);
-		result = pg_text(&element, item, &text, err);
+		result = sink_text(&element, item, &text, err);
 		if (result == 0 && needs_quotes(text.data, text.len))
-			pg_array_quote(out, text.data, text.len);
+			sink_array_quote(out, text.data, text.len);
 		else if (result == 0)
 			buf_append(out, text.data, text.len);
 	}

@@ -13,10 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/sink_wait.h"
 #include "lib/base/clock.h"
-#include "lib/base/net.h"
 
-#define WAIT_MS 1000
 #define MESSAGE_MAX 240 /* of the server's text: it may quote a statement */
 
 /* ---- errors ---- */
@@ -124,38 +123,30 @@ static int patience(const struct my_link *link)
 	int64_t left_us;
 
 	if (link->until_us == 0)
-		return WAIT_MS;
+		return SINK_WAIT_MS;
 	left_us = link->until_us - clock_monotonic_us();
-	return left_us <= 0 ? 0 : left_us < WAIT_MS * 1000 ? (int)(left_us / 1000) + 1 : WAIT_MS;
+	return left_us <= 0 ? 0 : left_us < SINK_WAIT_MS * 1000 ? (int)(left_us / 1000) + 1 : SINK_WAIT_MS;
 }
 
 int my_link_wait(struct my_link *link, int status, struct error *err)
 {
 	short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) | (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
 		(status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
-	struct pollfd fds[2] = { { .fd = mysql_get_socket(link->conn), .events = events },
-		{ .fd = link->wake_fd, .events = POLLIN } };
-	int ready = 0;
 
 	for (;;) {
-		int n = net_wait(fds, link->wake_fd >= 0 ? 2 : 1, patience(link), err);
+		int got = sink_wait(
+			mysql_get_socket(link->conn), events, link->wake_fd, link->stop, patience(link), err);
+		int ready = 0;
 
-		if (n < 0)
+		if (got < 0)
 			break;
-		if (link->stop != NULL && link->stop()) {
-			(void)error_set(err, ERROR_RETRY, "interrupted");
-			break;
-		}
-		/* The wake descriptor stays readable, and means something other than stop: do not turn in circles. */
-		if (n > 0 && fds[0].revents == 0 && net_wait(fds, 1, WAIT_MS / 10, err) < 0)
-			break;
-		if (fds[0].revents & POLLIN)
+		if (got & POLLIN)
 			ready |= MYSQL_WAIT_READ;
-		if (fds[0].revents & POLLOUT)
+		if (got & POLLOUT)
 			ready |= MYSQL_WAIT_WRITE;
-		if (fds[0].revents & POLLPRI)
+		if (got & POLLPRI)
 			ready |= MYSQL_WAIT_EXCEPT;
-		if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
+		if (got & (POLLHUP | POLLERR | POLLNVAL))
 			ready |= status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE);
 		if (ready != 0)
 			return ready;

@@ -8,9 +8,6 @@
 #include "apply/sink_mysql_queue.h"
 
 #include <errmsg.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -23,7 +20,7 @@
 
 void my_queue_init(struct my_queue *queue, uint64_t *row_wise_until)
 {
-	queue->row_wise_until = row_wise_until;
+	queue->refusal.row_wise_until = row_wise_until;
 	buf_init(&queue->packet, ROW_BYTES_MAX);
 	queue->packet_bytes = queue->link.packet_max / 2 < MY_PACKET ? queue->link.packet_max / 2 : MY_PACKET;
 }
@@ -45,92 +42,30 @@ void my_queue_drop(struct my_queue *queue)
 
 /* ---- errors ---- */
 
-/* "an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42)" */
-static void describe(const struct my_entry *entry, char *out, size_t size)
-{
-	if (entry->rows > 1)
-		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s and %u more rows",
-			entry->verb, entry->table, entry->place, entry->index, entry->transaction_id, entry->rows - 1);
-	else
-		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s%s%s%s", entry->verb,
-			entry->table, entry->place, entry->index, entry->transaction_id,
-			entry->key[0] != '\0' ? ", key (" : "", entry->key, entry->key[0] != '\0' ? ")" : "");
-}
-
-/*
- * One row of a statement of several was refused, and which one the server does not say. Its transactions come again:
- * row by row this time, up to the last one that the statement had a part of.
- */
-static void row_by_row(struct my_queue *queue, const struct my_entry *entry)
-{
-	if (queue->error.class != ERROR_DATA || entry->rows < 2 || queue->row_wise_until == NULL)
-		return;
-	if (*queue->row_wise_until < entry->last_commit)
-		*queue->row_wise_until = entry->last_commit;
-	queue->error.class = ERROR_RETRY;
-	(void)error_hint(&queue->error, "the same transactions are written again row by row, which names the row");
-}
-
-static void refused(struct my_queue *queue, const struct my_entry *entry)
+static void refused(struct my_queue *queue, const struct sink_statement *statement)
 {
 	MYSQL *conn = queue->link.conn;
-	char where[640], what[720];
+	char what[SINK_WHERE_MAX];
 
-	switch (entry->kind) {
-	case MY_WRITE:
-	case MY_TRUNCATE:
-		describe(entry, where, sizeof where);
-		(void)snprintf(what, sizeof what, "target refused %s", where);
-		break;
-	case MY_POSITION:
-		(void)snprintf(what, sizeof what, "target refused the position");
-		break;
-	case MY_COMMIT:
-		(void)snprintf(what, sizeof what, "target refused the commit that ends with transaction %s",
-			entry->transaction_id);
-		break;
-	}
-	queue->failed = true;
-	(void)my_error_set(&queue->error, what, mysql_errno(conn), mysql_error(conn));
-	if (entry->kind == MY_COMMIT)
-		queue->error.class = ERROR_RETRY; /* whether anything of it is durable, the position will tell */
-	row_by_row(queue, entry);
+	queue->refusal.failed = true;
+	(void)my_error_set(
+		&queue->refusal.error, sink_refused_what(statement, what), mysql_errno(conn), mysql_error(conn));
+	if (statement->kind == SINK_COMMIT)
+		queue->refusal.error.class = ERROR_RETRY; /* whether anything of it is durable, the position will tell */
+	sink_refused_rows(&queue->refusal, statement);
 }
 
-/* An insert must put all its rows in, an update or delete must find its row. */
-static void check_rows(struct my_queue *queue, const struct my_entry *entry, uint64_t rows)
+static void taken(struct my_queue *queue, const struct sink_statement *statement, uint64_t rows)
 {
-	char where[640];
-
-	if (entry->kind == MY_POSITION && rows != 1) {
-		queue->failed = true;
-		(void)error_set(
-			&queue->error, ERROR_FENCED, "the position row was taken over by another apply agent");
-	}
-	if (entry->kind != MY_WRITE || rows == entry->rows || (rows < entry->rows && entry->maybe_none))
-		return;
-	queue->failed = true;
-	describe(entry, where, sizeof where);
-	if (rows > entry->rows) {
-		(void)error_set(&queue->error, ERROR_DATA, "target changed %" PRIu64 " rows by %s", rows, where);
-	} else if (entry->rows > 1 || strncmp(entry->verb, "an insert", 9) == 0) {
-		(void)error_set(&queue->error, ERROR_DATA, "target took %" PRIu64 " of %u rows of %s", rows,
-			entry->rows, where);
-		row_by_row(queue, entry);
-	} else {
-		(void)error_set(
-			&queue->error, ERROR_DATA, "target refused %s: no row with that key at the target", where);
-		(void)error_hint(
-			&queue->error, "the target was changed by somebody else; put the row back, then resume");
-	}
+	if (statement->kind == SINK_POSITION && rows != 1)
+		sink_fenced(&queue->refusal);
+	else if (statement->kind == SINK_WRITE)
+		sink_check_rows(&queue->refusal, statement, rows, NULL);
 }
 
 int my_queue_error(const struct my_queue *queue, struct error *err)
 {
-	if (!queue->failed)
-		return 0;
-	*err = queue->error;
-	return -1;
+	return sink_refusal_check(&queue->refusal, err);
 }
 
 int my_queue_check_size(const struct my_queue *queue, size_t bytes, struct error *err)
@@ -152,7 +87,7 @@ int my_queue_settle(struct my_queue *queue, struct error *err)
 
 	queue->flying_count = 0;
 	for (unsigned i = 0; i < count; i++) {
-		const struct my_entry *entry = &queue->flying[i];
+		const struct sink_statement *statement = &queue->flying[i];
 		uint64_t rows;
 		int result;
 
@@ -164,12 +99,12 @@ int my_queue_settle(struct my_queue *queue, struct error *err)
 		if (result < 0)
 			return -1;
 		if (result > 0) {
-			if (!queue->failed)
-				refused(queue, entry);
+			if (!queue->refusal.failed)
+				refused(queue, statement);
 			return 0;
 		}
-		if (!queue->failed)
-			check_rows(queue, entry, rows);
+		if (!queue->refusal.failed)
+			taken(queue, statement, rows);
 	}
 	if (count == 0 || !my_link_more(&queue->link))
 		return 0;
@@ -183,7 +118,7 @@ int my_queue_push(struct my_queue *queue, struct error *err)
 {
 	if (my_queue_settle(queue, err) < 0)
 		return -1;
-	if (queue->waiting_count == 0 || queue->failed) {
+	if (queue->waiting_count == 0 || queue->refusal.failed) {
 		my_queue_drop(queue);
 		return 0;
 	}
@@ -197,9 +132,9 @@ int my_queue_push(struct my_queue *queue, struct error *err)
 	return 0;
 }
 
-struct my_entry *my_queue_add(struct my_queue *queue, const struct my_entry *entry, struct error *err)
+struct sink_statement *my_queue_add(struct my_queue *queue, const struct sink_statement *statement, struct error *err)
 {
-	struct my_entry *to;
+	struct sink_statement *to;
 
 	if ((queue->waiting_count == MY_ENTRIES || queue->packet.len >= queue->packet_bytes) &&
 		my_queue_push(queue, err) < 0)
@@ -211,20 +146,20 @@ struct my_entry *my_queue_add(struct my_queue *queue, const struct my_entry *ent
 	if (queue->waiting_count > 0)
 		buf_append_byte(&queue->packet, ';');
 	to = &queue->waiting[queue->waiting_count++];
-	*to = *entry;
+	*to = *statement;
 	return to;
 }
 
 int my_queue_bulk(
-	struct my_queue *queue, const struct my_entry *entry, const char *bytes, size_t len, struct error *err)
+	struct my_queue *queue, const struct sink_statement *statement, const char *bytes, size_t len, struct error *err)
 {
 	if (my_queue_push(queue, err) < 0 || my_queue_settle(queue, err) < 0)
 		return -1;
-	if (queue->failed)
+	if (queue->refusal.failed)
 		return 0;
 	if (my_link_send(&queue->link, COM_STMT_BULK_EXECUTE, bytes, len, err) < 0)
 		return -1;
-	queue->flying[0] = *entry;
+	queue->flying[0] = *statement;
 	queue->flying_count = 1;
 	return failpoint_reach(FP_APPLY_MYSQL_BULK, err);
 }
@@ -242,6 +177,6 @@ bool my_queue_rollback(struct my_queue *queue)
 		my_link_ask(&queue->link, keys, sizeof keys - 1, NULL, NULL) < 0)
 		queue->link.broken = true;
 	queue->link.until_us = 0;
-	queue->failed = false;
+	queue->refusal.failed = false;
 	return !queue->link.broken;
 }

@@ -57,7 +57,7 @@ static int ask(struct my_link *link, struct buf *sql, MYSQL_RES **ret, struct er
 static int hold_table(struct my_link *link, const struct my_shape *shape, struct buf *sql, struct error *err)
 {
 	buf_reset(sql);
-	buf_printf(sql, "SELECT 1 FROM %s LIMIT 0", shape->quoted);
+	buf_printf(sql, "SELECT 1 FROM %s LIMIT 0", shape->table.quoted);
 	if (ask(link, sql, NULL, err) == 0)
 		return 0;
 	if (err->class != ERROR_CONFIG || link->broken)
@@ -72,7 +72,7 @@ static int ask_text(struct my_link *link, struct my_shape *shape, struct buf *sq
 	MYSQL_ROW row;
 
 	buf_reset(sql);
-	buf_printf(sql, "SHOW CREATE TABLE %s", shape->quoted);
+	buf_printf(sql, "SHOW CREATE TABLE %s", shape->table.quoted);
 	if (ask(link, sql, &answer, err) < 0)
 		return -1;
 	row = mysql_fetch_row(answer);
@@ -124,22 +124,17 @@ static int check_table(
 {
 	MYSQL_ROW row = mysql_fetch_row(answer);
 
-	if (row == NULL) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s is missing", shape->name);
-		return error_hint(err, "create it, grant the user SELECT, INSERT, UPDATE and DELETE on it, or map %s.%s to another table in `tables`",
-			mapping->table->schema, mapping->table->name);
-	}
+	if (row == NULL)
+		return sink_table_missing(
+			&shape->table, mapping, "grant the user SELECT, INSERT, UPDATE and DELETE on it, ", err);
 	if (strcmp(row[T_KIND], "BASE TABLE") != 0 && strcmp(row[T_KIND], "SYSTEM VERSIONED") != 0)
-		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
-	if (!my_engine_is_safe(row[T_ENGINE])) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s is of engine %s, which has no transactions%s", shape->name,
-			row[T_ENGINE], strcmp(row[T_TRANSACTIONS], "YES") == 0 ? " that are one with those of InnoDB" : "");
-		return error_hint(err, "ALTER TABLE ... ENGINE=InnoDB");
-	}
-	if (mapping->column_count == 0 || mapping->column_count > MY_COLUMNS_MAX)
-		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count,
-			shape->name);
-	return 0;
+		return sink_table_is_other(&shape->table, err);
+	if (my_engine_is_safe(row[T_ENGINE]))
+		return 0;
+	(void)error_set(err, ERROR_CONFIG, "target table %s is of engine %s, which has no transactions%s",
+		shape->table.name, row[T_ENGINE],
+		strcmp(row[T_TRANSACTIONS], "YES") == 0 ? " that are one with those of InnoDB" : "");
+	return error_hint(err, "ALTER TABLE ... ENGINE=InnoDB");
 }
 
 static MYSQL_ROW find_row(MYSQL_RES *answer, const char *name)
@@ -158,9 +153,9 @@ static uint64_t number(const char *text)
 	return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
-static int check_type(const struct my_shape *shape, struct my_column *column, MYSQL_ROW row, struct error *err)
+static int check_type(const struct my_shape *shape, size_t i, MYSQL_ROW row, struct error *err)
 {
-	const struct column *source = column->source;
+	const struct sink_table_column *column = &shape->table.columns[i];
 	struct my_type type = { .name = row[C_DATA_TYPE],
 		.declared = row[C_DECLARED],
 		.chars = number(row[C_CHARS]),
@@ -173,65 +168,38 @@ static int check_type(const struct my_shape *shape, struct my_column *column, MY
 	const char *label;
 	struct buf wanted;
 
-	if (!my_type_holds(source, &type, &column->format)) {
+	if (!my_type_holds(column->source, &type, &shape->columns[i].format)) {
 		buf_init(&wanted, 256);
-		my_type_wanted(source, &wanted);
-		(void)error_set(err, ERROR_CONFIG,
-			"column %s of target table %s is %s, which does not hold every value of the source's %s",
-			column->name, shape->name, type.declared,
-			source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type :
-											column_type_name(source->type));
+		my_type_wanted(column->source, &wanted);
+		(void)sink_column_refused(&shape->table, i, type.declared, err);
 		(void)error_hint(err, "let the target's column be %s, or leave it out", buf_cstr(&wanted));
 		buf_release(&wanted);
 		return -1;
 	}
-	label = my_missing_label(source, &type);
+	label = my_missing_label(column->source, &type);
 	if (label == NULL)
 		return 0;
 	(void)error_set(err, ERROR_CONFIG, "the %s of column %s of target table %s has no label \"%s\"", type.name,
-		column->name, shape->name, label);
+		column->name, shape->table.name, label);
 	return error_hint(err, "ALTER TABLE ... MODIFY the column with all labels of the source");
 }
 
-static char *quoted(const char *name)
+static int check_column(struct my_shape *shape, size_t i, MYSQL_RES *answer, struct error *err)
 {
-	struct buf buf;
-
-	buf_init(&buf, 4096);
-	my_identifier(&buf, name);
-	return buf_take(&buf);
-}
-
-static int check_column(struct my_shape *shape, const struct sink_mapping *mapping, size_t i, MYSQL_RES *answer,
-	struct error *err)
-{
-	const struct sink_column *from = &mapping->columns[i];
+	MYSQL_ROW row = find_row(answer, shape->table.columns[i].name);
 	struct my_column *column = &shape->columns[i];
-	MYSQL_ROW row = find_row(answer, from->target);
 
-	column->source = &mapping->table->columns[from->source];
-	column->index = from->source;
-	column->name = strdup(from->target);
-	column->quoted = quoted(from->target);
-	column->declared = strdup(row != NULL ? row[C_DECLARED] : "");
-	if (column->name == NULL || column->quoted == NULL || column->declared == NULL)
+	if (row == NULL)
+		return sink_column_missing(&shape->table, i, err);
+	if (row[C_GENERATED][0] == '1')
+		return sink_column_generated(&shape->table, i, err);
+	column->declared = strdup(row[C_DECLARED]);
+	if (column->declared == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
-	if (row == NULL) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s has no column \"%s\"", shape->name, from->target);
-		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
-	}
-	if (row[C_GENERATED][0] == '1') {
-		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written",
-			from->target, shape->name);
-		return error_hint(err, "leave the column out: the target computes it");
-	}
 	column->format.declared = column->declared;
 	column->format.not_null = strcmp(row[C_NULLABLE], "NO") == 0;
 	column->on_update = strstr(row[C_EXTRA], "on update") != NULL;
-	for (size_t k = 0; k < mapping->table->key_count; k++)
-		if (mapping->table->key[k] == from->source)
-			column->key = true;
-	return check_type(shape, column, row, err);
+	return check_type(shape, i, row, err);
 }
 
 /* A column that no mapping fills must be able to fill itself. */
@@ -245,98 +213,51 @@ static int check_others(const struct my_shape *shape, MYSQL_RES *answer, struct 
 			row[C_GENERATED][0] == '1' || strstr(row[C_EXTRA], "auto_increment") != NULL ||
 			strstr(row[C_EXTRA], "generated") != NULL;
 
-		for (size_t i = 0; i < shape->column_count && !fills_itself; i++)
-			fills_itself = strcmp(shape->columns[i].name, row[C_NAME]) == 0;
-		if (fills_itself)
-			continue;
-		(void)error_set(err, ERROR_CONFIG,
-			"column %s of target table %s is NOT NULL without a default, and no source column goes there",
-			row[C_NAME], shape->name);
-		return error_hint(err, "give it a default at the target, or map a source column to it");
+		if (!fills_itself && !sink_table_has(&shape->table, row[C_NAME]))
+			return sink_column_unfilled(&shape->table, row[C_NAME], err);
 	}
 	return 0;
-}
-
-static int find_key(struct my_shape *shape, const struct sink_mapping *mapping, struct error *err)
-{
-	const struct table *table = mapping->table;
-
-	if (table->key_count == 0)
-		return 0;
-	shape->key = calloc(table->key_count, sizeof *shape->key);
-	if (shape->key == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
-	for (size_t k = 0; k < table->key_count; k++) {
-		size_t at = shape->column_count, times = 0;
-
-		for (size_t i = 0; i < shape->column_count; i++) {
-			if (shape->columns[i].index != table->key[k])
-				continue;
-			at = i;
-			times++;
-		}
-		if (times == 0) {
-			(void)error_set(err, ERROR_CONFIG,
-				"column %s of %s.%s is part of its key but is not written to the target",
-				table->columns[table->key[k]].name, table->schema, table->name);
-			return error_hint(err, "include the column: updates and deletes find their row by it");
-		}
-		if (times > 1)
-			return error_set(
-				err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
-		shape->key[shape->key_count++] = at;
-	}
-	return 0;
-}
-
-static bool is_key(const struct my_shape *shape, const char *name)
-{
-	for (size_t k = 0; k < shape->key_count; k++)
-		if (strcmp(shape->columns[shape->key[k]].name, name) == 0)
-			return true;
-	return false;
 }
 
 /* Whether one of the unique indexes has exactly the key's columns, whole. */
 static int check_key(
 	const struct my_shape *shape, const struct sink_mapping *mapping, MYSQL_RES *answer, struct error *err)
 {
+	const struct sink_table *table = &shape->table;
 	char index[256] = "";
 	size_t matching = 0, others = 0;
 	MYSQL_ROW row;
 
-	if (shape->key_count == 0)
+	if (table->key_count == 0)
 		return 0;
 	while ((row = mysql_fetch_row(answer)) != NULL) {
 		if (strcmp(row[I_NAME], index) != 0) {
-			if (matching == shape->key_count && others == 0)
+			if (matching == table->key_count && others == 0)
 				return 0;
 			matching = others = 0;
 			(void)snprintf(index, sizeof index, "%s", row[I_NAME]);
 		}
-		if (is_key(shape, row[I_COLUMN]) && row[I_PART][0] == '0')
+		if (sink_table_has_key(table, row[I_COLUMN]) && row[I_PART][0] == '0')
 			matching++;
 		else
 			others++;
 	}
-	if (matching == shape->key_count && others == 0)
+	if (matching == table->key_count && others == 0)
 		return 0;
-	(void)error_set(err, ERROR_CONFIG,
-		"target table %s has no unique index over exactly the key of %s.%s (with column %s)", shape->name,
-		mapping->table->schema, mapping->table->name, shape->columns[shape->key[0]].name);
-	return error_hint(err, "add a primary key or a unique index over the same columns, without prefix lengths, at the target");
+	return sink_key_missing(table, mapping, table->key[0], ", without prefix lengths,", err);
 }
 
 static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping *mapping)
 {
+	struct sink_table *table = &shape->table;
 	const char *at = shape->create;
 	struct my_reference reference;
 
 	while (my_create_reference(&at, &reference)) {
-		shape->cascades = shape->cascades || reference.delete_cascades;
-		for (size_t k = 0; k < shape->key_count && reference.update_cascades; k++)
-			shape->key_cascades = shape->key_cascades ||
-				my_reference_has(&reference, shape->columns[shape->key[k]].name);
+		table->cascades = table->cascades || reference.delete_cascades;
+		for (size_t k = 0; k < table->key_count && reference.update_cascades; k++)
+			table->key_cascades = table->key_cascades ||
+				my_reference_has(&reference, table->columns[table->key[k]].name);
 		/* Names may have no case at the server: it is for a warning only. */
 		shape->refers_to_itself = shape->refers_to_itself ||
 			(strcasecmp(reference.table, mapping->target_table) == 0 &&
@@ -356,12 +277,11 @@ static int look_at_rows(struct my_link *link, struct my_shape *shape, const stru
 	mysql_free_result(answer);
 	if (result < 0 || ask_text(link, shape, sql, err) < 0 || ask_columns(link, mapping, sql, &answer, err) < 0)
 		return -1;
-	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
-	shape->column_count = shape->columns != NULL ? mapping->column_count : 0;
+	shape->columns = calloc(shape->table.column_count, sizeof *shape->columns);
 	if (shape->columns == NULL)
 		result = error_set(err, ERROR_RETRY, "memory is short");
-	for (size_t i = 0; i < shape->column_count && result == 0; i++)
-		result = check_column(shape, mapping, i, answer, err);
+	for (size_t i = 0; i < shape->table.column_count && result == 0; i++)
+		result = check_column(shape, i, answer, err);
 	if (result == 0)
 		result = check_others(shape, answer, err);
 	mysql_free_result(answer);
@@ -374,41 +294,13 @@ static int look_at_keys(struct my_link *link, struct my_shape *shape, const stru
 	MYSQL_RES *answer;
 	int result;
 
-	if (find_key(shape, mapping, err) < 0 || ask_indexes(link, mapping, sql, &answer, err) < 0)
+	if (ask_indexes(link, mapping, sql, &answer, err) < 0)
 		return -1;
 	result = check_key(shape, mapping, answer, err);
 	mysql_free_result(answer);
 	if (result == 0)
 		read_foreign_keys(shape, mapping);
 	return result;
-}
-
-static int set_names(struct my_shape *shape, const struct sink_mapping *mapping, struct error *err)
-{
-	struct buf name, whole;
-
-	buf_init(&name, 4096);
-	buf_init(&whole, 4096);
-	buf_printf(&name, "%s.%s", mapping->target_schema, mapping->target_table);
-	my_identifier(&whole, mapping->target_schema);
-	buf_append_byte(&whole, '.');
-	my_identifier(&whole, mapping->target_table);
-	shape->name = buf_take(&name);
-	shape->quoted = buf_take(&whole);
-	if (shape->name == NULL || shape->quoted == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
-	return 0;
-}
-
-static void put_insert(const struct my_shape *shape, struct buf *sql)
-{
-	buf_printf(sql, "INSERT INTO %s (", shape->quoted);
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (i > 0)
-			buf_append_byte(sql, ',');
-		buf_append_str(sql, shape->columns[i].quoted);
-	}
-	buf_append_str(sql, ") VALUES ");
 }
 
 int my_shape_new(
@@ -418,14 +310,16 @@ int my_shape_new(
 	struct buf sql;
 	int result = -1;
 
-	buf_init(&sql, MY_SQL_MAX);
+	buf_init(&sql, SINK_SQL_MAX);
 	if (shape == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
-	if (set_names(shape, mapping, err) < 0 || look_at_rows(link, shape, mapping, &sql, err) < 0 ||
-		look_at_keys(link, shape, mapping, &sql, err) < 0)
+	if (sink_table_init(&shape->table, mapping, my_identifier, err) < 0 ||
+		look_at_rows(link, shape, mapping, &sql, err) < 0 || look_at_keys(link, shape, mapping, &sql, err) < 0)
 		goto out;
 	buf_reset(&sql);
-	put_insert(shape, &sql);
+	buf_printf(&sql, "INSERT INTO %s ", shape->table.quoted);
+	sink_table_list(&shape->table, false, &sql);
+	buf_append_str(&sql, " VALUES ");
 	shape->insert = buf_take(&sql);
 	free(shape->create);
 	shape->create = NULL;
@@ -446,55 +340,50 @@ void my_shape_free(struct my_shape *shape)
 {
 	if (shape == NULL)
 		return;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		free(shape->columns[i].name);
-		free(shape->columns[i].quoted);
+	for (size_t i = 0; i < shape->table.column_count && shape->columns != NULL; i++)
 		free(shape->columns[i].declared);
-	}
 	free(shape->columns);
-	free(shape->key);
 	free(shape->create);
 	free(shape->insert);
-	free(shape->name);
-	free(shape->quoted);
+	sink_table_release(&shape->table);
 	free(shape);
 }
 
 /* ---- statements for bulk execution ---- */
 
-void my_shape_keep(const struct my_shape *shape, const struct my_set *set, bool first, struct buf *sql)
+void my_shape_keep(const struct my_shape *shape, const struct sink_set *set, bool first, struct buf *sql)
 {
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (!shape->columns[i].on_update || my_set_has(set, i))
+	for (size_t i = 0; i < shape->table.column_count; i++) {
+		if (!shape->columns[i].on_update || sink_set_has(set, i))
 			continue;
-		buf_printf(sql, "%s%s=%s", first ? "" : ",", shape->columns[i].quoted, shape->columns[i].quoted);
+		buf_printf(sql, "%s%s=%s", first ? "" : ",", shape->table.columns[i].quoted, shape->table.columns[i].quoted);
 		first = false;
 	}
 }
 
 static void put_key(const struct my_shape *shape, struct buf *sql)
 {
-	for (size_t k = 0; k < shape->key_count; k++)
-		buf_printf(sql, "%s%s=?", k > 0 ? " AND " : " WHERE ", shape->columns[shape->key[k]].quoted);
+	for (size_t k = 0; k < shape->table.key_count; k++)
+		buf_printf(sql, "%s%s=?", k > 0 ? " AND " : " WHERE ", shape->table.columns[shape->table.key[k]].quoted);
 }
 
 void my_shape_insert(const struct my_shape *shape, struct buf *sql)
 {
 	buf_append_str(sql, shape->insert);
-	for (size_t i = 0; i < shape->column_count; i++)
+	for (size_t i = 0; i < shape->table.column_count; i++)
 		buf_append_str(sql, i > 0 ? ",?" : "(?");
 	buf_append_byte(sql, ')');
 }
 
-void my_shape_update(const struct my_shape *shape, const struct my_set *set, struct buf *sql)
+void my_shape_update(const struct my_shape *shape, const struct sink_set *set, struct buf *sql)
 {
 	bool first = true;
 
-	buf_printf(sql, "UPDATE %s SET ", shape->quoted);
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (!my_set_has(set, i))
+	buf_printf(sql, "UPDATE %s SET ", shape->table.quoted);
+	for (size_t i = 0; i < shape->table.column_count; i++) {
+		if (!sink_set_has(set, i))
 			continue;
-		buf_printf(sql, "%s%s=?", first ? "" : ",", shape->columns[i].quoted);
+		buf_printf(sql, "%s%s=?", first ? "" : ",", shape->table.columns[i].quoted);
 		first = false;
 	}
 	my_shape_keep(shape, set, first, sql);
@@ -503,6 +392,6 @@ void my_shape_update(const struct my_shape *shape, const struct my_set *set, str
 
 void my_shape_delete(const struct my_shape *shape, struct buf *sql)
 {
-	buf_printf(sql, "DELETE FROM %s", shape->quoted);
+	buf_printf(sql, "DELETE FROM %s", shape->table.quoted);
 	put_key(shape, sql);
 }

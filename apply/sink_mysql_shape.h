@@ -14,55 +14,23 @@
 #include "apply/sink.h"
 #include "apply/sink_mysql_link.h"
 #include "apply/sink_mysql_text.h"
+#include "apply/sink_table.h"
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 
-/* Most columns of an InnoDB table are 1017; so many bits has a set of columns. */
-#define MY_COLUMNS_MAX 1024
-#define MY_SET_WORDS (MY_COLUMNS_MAX / 64)
-/* No SQL text of ours without values is longer. */
-#define MY_SQL_MAX ((size_t)4 << 20)
-
-/* Indexes of shape columns, one bit each. */
-struct my_set {
-	uint64_t words[MY_SET_WORDS];
-};
-
-static inline bool my_set_has(const struct my_set *set, size_t i)
-{
-	return (set->words[i / 64] >> (i % 64) & 1) != 0;
-}
-
-static inline void my_set_add(struct my_set *set, size_t i)
-{
-	set->words[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-/* A mapped column. */
+/* What the target has for a mapped column, beside struct sink_table_column. */
 struct my_column {
-	const struct column *source; /* the mapping's table owns it */
-	size_t index;                /* in the source table's columns */
-	char *name;                  /* at the target */
-	char *quoted;
 	char *declared;
 	struct my_format format;
-	bool key;
 	bool on_update; /* ON UPDATE CURRENT_TIMESTAMP: an UPDATE must name it, or the server sets it */
 };
 
 struct my_shape {
-	char *name;   /* "crm.customer", for messages */
-	char *quoted; /* `crm`.`customer` */
-	char *insert; /* INSERT INTO ... (columns) VALUES */
-	struct my_column *columns;
-	size_t column_count;
-	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
-	size_t key_count;
-	char *create;  /* SHOW CREATE TABLE, while the shape is made */
-	bool refers_to_itself; /* by a foreign key */
-	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
-	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */
-	bool key_cascades;
+	struct sink_table table;
+	struct my_column *columns; /* table.column_count */
+	char *insert;              /* INSERT INTO ... (columns) VALUES */
+	char *create;              /* SHOW CREATE TABLE, while the shape is made */
+	bool refers_to_itself;     /* by a foreign key */
 };
 
 /*
@@ -75,9 +43,9 @@ void my_shape_free(struct my_shape *shape);
 
 /* ---- statements with a question mark for each value, for my_link_prepare() ---- */
 void my_shape_insert(const struct my_shape *shape, struct buf *sql);
-void my_shape_update(const struct my_shape *shape, const struct my_set *set, struct buf *sql);
+void my_shape_update(const struct my_shape *shape, const struct sink_set *set, struct buf *sql);
 void my_shape_delete(const struct my_shape *shape, struct buf *sql);
 /* "`a`=`a`" for each column that the server would set and `set` lacks; first: nothing stands before it. */
-void my_shape_keep(const struct my_shape *shape, const struct my_set *set, bool first, struct buf *sql);
+void my_shape_keep(const struct my_shape *shape, const struct sink_set *set, bool first, struct buf *sql);
 
 #endif

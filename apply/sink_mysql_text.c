@@ -10,78 +10,27 @@
  */
 #include "apply/sink_mysql_text.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "apply/sink_postgres_text.h"
+#include "apply/sink_text.h"
 
 #define US_PER_SECOND INT64_C(1000000)
 #define US_PER_DAY (INT64_C(86400) * US_PER_SECOND)
-#define NUMBER_MAX 24
 #define DECIMAL_DIGITS 60 /* a literal of the server has 65 at most; a longer one goes as a text */
 #define SHOWN 64          /* of a value in a message */
 
 /* ---- pieces ---- */
 
-void my_put_uint(struct buf *out, uint64_t number)
-{
-	char text[NUMBER_MAX];
-	size_t at = sizeof text;
-
-	do {
-		text[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	buf_append(out, text + at, sizeof text - at);
-}
-
-static void put_int(struct buf *out, int64_t number)
-{
-	if (number < 0)
-		buf_append_byte(out, '-');
-	my_put_uint(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
-}
-
-char *my_digits(char *to, unsigned number, int digits)
-{
-	for (int i = digits - 1; i >= 0; i--) {
-		to[i] = (char)('0' + number % 10);
-		number /= 10;
-	}
-	return to + digits;
-}
-
-static void put_doubling(struct buf *out, const char *text, size_t len, char quote)
-{
-	const char *end = text + len;
-
-	while (text < end) {
-		const char *next = memchr(text, quote, (size_t)(end - text));
-
-		if (next == NULL)
-			break;
-		buf_append(out, text, (size_t)(next - text) + 1);
-		buf_append_byte(out, quote);
-		text = next + 1;
-	}
-	buf_append(out, text, (size_t)(end - text));
-}
-
 void my_quote(struct buf *out, const char *text, size_t len)
 {
-	buf_append_byte(out, '\'');
-	if (len > 0)
-		put_doubling(out, text, len, '\'');
-	buf_append_byte(out, '\'');
+	sink_put_quoted(out, text, len, '\'');
 }
 
 void my_identifier(struct buf *out, const char *name)
 {
-	buf_append_byte(out, '`');
-	put_doubling(out, name, strlen(name), '`');
-	buf_append_byte(out, '`');
+	sink_put_quoted(out, name, strlen(name), '`');
 }
 
 /* Makes what stands from `start` on a quoted literal. */
@@ -159,9 +108,9 @@ static int put_decimal(const struct my_format *format, const struct column *colu
 
 	if (val->kind == VALUE_INT || val->kind == VALUE_UINT) {
 		if (val->kind == VALUE_INT)
-			put_int(out, val->i);
+			sink_put_int(out, val->i);
 		else
-			my_put_uint(out, val->u);
+			sink_put_uint(out, val->u);
 		return 0;
 	}
 	if (my_check_decimal(format, column, val->text.ptr, val->text.len, &len, err) < 0)
@@ -204,33 +153,6 @@ int my_check_length(
 		column->name, len, format->declared);
 }
 
-bool my_uuid_bytes(const char *text, size_t len, unsigned char *out)
-{
-	size_t at = 0;
-
-	if (len != 36)
-		return false;
-	for (size_t i = 0; i < 16; i++) {
-		unsigned byte = 0;
-
-		if ((at == 8 || at == 13 || at == 18 || at == 23) && text[at++] != '-')
-			return false;
-		for (int half = 0; half < 2; half++, at++) {
-			char c = text[at];
-			int digit = c >= '0' && c <= '9' ? c - '0' :
-				c >= 'a' && c <= 'f'     ? c - 'a' + 10 :
-				c >= 'A' && c <= 'F'     ? c - 'A' + 10 :
-							   -1;
-
-			if (digit < 0)
-				return false;
-			byte = byte << 4 | (unsigned)digit;
-		}
-		out[i] = (unsigned char)byte;
-	}
-	return true;
-}
-
 static void put_bytes(struct buf *out, const char *bytes, size_t len)
 {
 	buf_append(out, "_binary", 7);
@@ -268,7 +190,7 @@ static int put_string(const struct my_format *format, const struct column *colum
 	if (val->kind != VALUE_TEXT && val->kind != VALUE_EXACT && val->kind != VALUE_BYTES)
 		return error_set(err, ERROR_DATA, "column %s: a value that does not fit its type", column->name);
 	if (format->form == MY_UUID_BYTES) {
-		if (!my_uuid_bytes(text, len, uuid))
+		if (!sink_uuid_bytes(text, len, uuid))
 			return refuse(err, format, column, text, len);
 		put_bytes(out, (const char *)uuid, sizeof uuid);
 		return 0;
@@ -288,22 +210,14 @@ static int put_string(const struct my_format *format, const struct column *colum
 
 /* ---- dates and times ---- */
 
-/* Proleptic Gregorian calendar; years begin in March (Hinnant). */
 bool my_calendar(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
-	int64_t shifted = days + 719468; /* since 0000-03-01 */
-	int64_t era, of_era, year, of_year, month;
+	int64_t year;
 
 	if (days < -719528 || days > 2932896)
 		return false;
-	era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-	of_era = shifted - era * 146097;
-	year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	of_year = of_era - (365 * year + year / 4 - year / 100);
-	month = (5 * of_year + 2) / 153; /* from March */
-	*ret_day = (int)(of_year - (153 * month + 2) / 5 + 1);
-	*ret_month = (int)(month < 10 ? month + 3 : month - 9);
-	*ret_year = (int)(year + era * 400 + (*ret_month <= 2));
+	sink_calendar(days, &year, ret_month, ret_day);
+	*ret_year = (int)year;
 	return true;
 }
 
@@ -313,11 +227,11 @@ static char *put_date(char *to, int64_t days)
 
 	if (!my_calendar(days, &year, &month, &day))
 		return NULL;
-	to = my_digits(to, (unsigned)year, 4);
+	to = sink_digits(to, (unsigned)year, 4);
 	*to++ = '-';
-	to = my_digits(to, (unsigned)month, 2);
+	to = sink_digits(to, (unsigned)month, 2);
 	*to++ = '-';
-	return my_digits(to, (unsigned)day, 2);
+	return sink_digits(to, (unsigned)day, 2);
 }
 
 static char *put_time(char *to, uint64_t us)
@@ -325,18 +239,18 @@ static char *put_time(char *to, uint64_t us)
 	uint64_t seconds = us / (uint64_t)US_PER_SECOND;
 	unsigned hours = (unsigned)(seconds / 3600), fraction = (unsigned)(us % (uint64_t)US_PER_SECOND);
 
-	to = my_digits(to, hours, hours > 99 ? 3 : 2);
+	to = sink_digits(to, hours, hours > 99 ? 3 : 2);
 	*to++ = ':';
-	to = my_digits(to, (unsigned)(seconds / 60 % 60), 2);
+	to = sink_digits(to, (unsigned)(seconds / 60 % 60), 2);
 	*to++ = ':';
-	to = my_digits(to, (unsigned)(seconds % 60), 2);
+	to = sink_digits(to, (unsigned)(seconds % 60), 2);
 	if (fraction == 0)
 		return to;
 	*to++ = '.';
-	return my_digits(to, fraction, 6);
+	return sink_digits(to, fraction, 6);
 }
 
-/* The number as pg_text() writes it, for a message. */
+/* The number as sink_text() writes it, for a message. */
 static int refuse_time(
 	struct error *err, const struct my_format *format, const struct column *column, const struct value *val)
 {
@@ -344,7 +258,7 @@ static int refuse_time(
 	int result;
 
 	buf_init(&text, 256);
-	if (pg_text(column, val, &text, NULL) < 0)
+	if (sink_text(column, val, &text, NULL) < 0)
 		buf_reset(&text);
 	result = refuse(err, format, column, text.data != NULL ? text.data : "", text.len);
 	buf_release(&text);
@@ -416,10 +330,10 @@ static int put_number(const struct my_format *format, const struct column *colum
 		buf_append_byte(out, val->b ? '1' : '0');
 		return 0;
 	case VALUE_INT:
-		put_int(out, val->i);
+		sink_put_int(out, val->i);
 		return 0;
 	case VALUE_UINT:
-		my_put_uint(out, val->u);
+		sink_put_uint(out, val->u);
 		return 0;
 	case VALUE_TEXT:
 	case VALUE_EXACT:

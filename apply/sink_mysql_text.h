@@ -77,18 +77,13 @@ int my_check_decimal(const struct my_format *format, const struct column *column
 /* Appends an array in the column's form, without quotes. */
 int my_array(const struct my_format *format, const struct column *column, const struct value *val, struct buf *out,
 	struct error *err);
-/* Calendar day of a number of days since 1970-01-01; false: outside of the years 0 to 9999. */
+/* sink_calendar(), but false outside of the years 0 to 9999. */
 bool my_calendar(int64_t days, int *ret_year, int *ret_month, int *ret_day);
-/* 36 characters with hyphens -> 16 bytes. */
-bool my_uuid_bytes(const char *text, size_t len, unsigned char *out);
 
 /* Appends 'text'; quotes inside are doubled. */
 void my_quote(struct buf *out, const char *text, size_t len);
 /* Appends `name`; back quotes inside are doubled. */
 void my_identifier(struct buf *out, const char *name);
-void my_put_uint(struct buf *out, uint64_t number);
-/* Exactly `digits` digits, zeros in front. */
-char *my_digits(char *to, unsigned number, int digits);
 
 /* A JSON text whose numbers a double or a 64-bit integer holds digit for digit; -1 and ERROR_DATA: the number. sink_mysql_json.c */
 int my_check_json(const struct column *column, const char *text, size_t len, struct error *err);

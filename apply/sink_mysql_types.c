@@ -15,18 +15,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apply/sink_text.h"
+
 #define NAME_MAX_LEN 64
 #define SHOWN 64 /* of a value in a message */
-
-static bool is_one_of(const char *name, const char *list)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = list; len > 0 && (at = strstr(at, name)) != NULL; at += len)
-		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-			return true;
-	return false;
-}
 
 /* A source's type, taken apart: "character varying(20)" -> "character varying", 20; "int unsigned" -> "int", unsigned. */
 struct spelling {
@@ -77,7 +69,7 @@ static bool integer_range(const char *name, bool is_unsigned, struct range *ret)
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		int bits = types[i].bits;
 
-		if (!is_one_of(name, types[i].names))
+		if (!sink_is_one_of(name, types[i].names))
 			continue;
 		ret->most = UINT64_MAX >> (64 - bits) >> (is_unsigned ? 0 : 1);
 		ret->least = is_unsigned ? 0 : -(int64_t)(ret->most) - 1;
@@ -153,30 +145,30 @@ static bool integer_holds(const struct column *source, const struct my_type *tar
 static void source_length(const struct spelling *spelling, uint64_t *ret_chars, uint64_t *ret_bytes)
 {
 	*ret_chars = *ret_bytes = 0;
-	if (is_one_of(spelling->name, "varchar char bpchar character") ||
+	if (sink_is_one_of(spelling->name, "varchar char bpchar character") ||
 		strcmp(spelling->name, "character varying") == 0)
 		*ret_chars = spelling->number > 0 ? (uint64_t)spelling->number :
 			strcmp(spelling->name, "char") == 0 || strcmp(spelling->name, "character") == 0 ? 1 : 0;
-	else if (is_one_of(spelling->name, "varbinary binary"))
+	else if (sink_is_one_of(spelling->name, "varbinary binary"))
 		*ret_bytes = spelling->number > 0 ? (uint64_t)spelling->number : 1;
-	else if (is_one_of(spelling->name, "tinytext tinyblob"))
+	else if (sink_is_one_of(spelling->name, "tinytext tinyblob"))
 		*ret_bytes = 255;
-	else if (is_one_of(spelling->name, "mediumtext mediumblob"))
+	else if (sink_is_one_of(spelling->name, "mediumtext mediumblob"))
 		*ret_bytes = (1u << 24) - 1;
-	else if (is_one_of(spelling->name, "longtext longblob"))
+	else if (sink_is_one_of(spelling->name, "longtext longblob"))
 		*ret_bytes = UINT32_MAX;
 }
 
 static bool is_text(const struct my_type *target)
 {
-	return is_one_of(target->name, "char varchar tinytext text mediumtext longtext");
+	return sink_is_one_of(target->name, "char varchar tinytext text mediumtext longtext");
 }
 
 /* Of a value that is carried as text. chars, bytes: the most that the source's type holds, 0 if that is not known. */
 static bool text_holds(
 	const struct my_type *target, uint64_t chars, uint64_t bytes, bool padded, struct my_format *format)
 {
-	bool counted = is_one_of(target->name, "char varchar");
+	bool counted = sink_is_one_of(target->name, "char varchar");
 
 	if (!is_text(target))
 		return false;
@@ -198,12 +190,12 @@ static bool string_holds(const struct column *source, const struct my_type *targ
 	struct spelling spelling = spell(source->source_type);
 	uint64_t chars, bytes;
 
-	if (is_one_of(target->name, "inet4 inet6")) {
+	if (sink_is_one_of(target->name, "inet4 inet6")) {
 		format->form = MY_TEXT;
 		return strcmp(spelling.name, target->name) == 0;
 	}
 	source_length(&spelling, &chars, &bytes);
-	return text_holds(target, chars, bytes, is_one_of(spelling.name, "char character bpchar"), format);
+	return text_holds(target, chars, bytes, sink_is_one_of(spelling.name, "char character bpchar"), format);
 }
 
 static bool bytes_hold(const struct column *source, const struct my_type *target, struct my_format *format)
@@ -216,7 +208,7 @@ static bool bytes_hold(const struct column *source, const struct my_type *target
 	source_length(&spelling, &chars, &bytes);
 	if (strcmp(target->name, "binary") == 0)
 		return strcmp(spelling.name, "binary") == 0 && bytes == target->bytes;
-	return is_one_of(target->name, "varbinary tinyblob blob mediumblob longblob") && bytes <= target->bytes;
+	return sink_is_one_of(target->name, "varbinary tinyblob blob mediumblob longblob") && bytes <= target->bytes;
 }
 
 static bool uuid_holds(const struct my_type *target, struct my_format *format)
@@ -292,7 +284,7 @@ int my_check_label(
 
 static bool has_labels(const struct my_type *target)
 {
-	return is_one_of(target->name, "enum set");
+	return sink_is_one_of(target->name, "enum set");
 }
 
 const char *my_missing_label(const struct column *source, const struct my_type *target)
@@ -352,7 +344,7 @@ static bool time_holds(const struct column *source, const struct my_type *target
 	enum my_form form, struct my_format *format)
 {
 	format->form = form;
-	return is_one_of(target->name, names) && target->fraction >= source->fraction;
+	return sink_is_one_of(target->name, names) && target->fraction >= source->fraction;
 }
 
 static bool json_holds(const struct my_type *target, struct my_format *format)
@@ -377,9 +369,9 @@ static bool geometry_holds(const struct column *source, const struct my_type *ta
 	format->form = MY_OPAQUE;
 	if (strcmp(target->name, "geometry") == 0)
 		return true;
-	if (is_one_of(target->name, "geomcollection geometrycollection"))
-		return is_one_of(spelling.name, "geomcollection geometrycollection");
-	return is_one_of(target->name, "point linestring polygon multipoint multilinestring multipolygon") &&
+	if (sink_is_one_of(target->name, "geomcollection geometrycollection"))
+		return sink_is_one_of(spelling.name, "geomcollection geometrycollection");
+	return sink_is_one_of(target->name, "point linestring polygon multipoint multilinestring multipolygon") &&
 		strcmp(target->name, spelling.name) == 0;
 }
 

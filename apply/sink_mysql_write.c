@@ -6,20 +6,17 @@
  * 2. as text it joins the run's open statement (a multi-row INSERT; of MySQL a DELETE with a list of keys), or is one of its own;
  * 3. a run of more than BULK_AFTER rows (BULK_AGAIN) goes on in bulk if the server is MariaDB (sink_mysql_binary.h): one prepared statement, the
  *    rows in a packet. A row with a value that has no binary form goes as text between two such packets;
- * 4. with each statement goes an entry that names the change, in case that the server refuses it.
+ * 4. with each statement goes what it is for, which names the change in case that the server refuses it.
  *
  * Never an INSERT that would swallow a duplicate: where a row is in the way, that is an error. Up to *row_wise_until each row has a
- * statement of its own (sink_mysql_queue.c says why). A truncate is a DELETE: MySQL's TRUNCATE would commit what is open.
+ * statement of its own (sink_statement.h says why). A truncate is a DELETE: MySQL's TRUNCATE would commit what is open.
  */
 #include "apply/sink_mysql_write.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apply/sink_mysql_binary.h"
-#include "apply/sink_postgres_text.h"
 #include "lib/base/log.h"
 
 #define BULK_AFTER 32
@@ -35,24 +32,24 @@
 struct work {
 	struct my_target *target;
 	const struct my_shape *shape;
+	const struct sink_table *table; /* the shape's */
 	const struct change *chg;
 	const struct transaction *txn;
-	enum change_op op;       /* insert, update or delete */
-	const struct value *key; /* the row that identifies it: old key, before or after */
-	const struct my_set *set; /* of an update */
+	enum change_op op;           /* insert, update or delete */
+	const struct value *key;     /* the row that identifies it: old key, before or after */
+	const struct sink_set *set;  /* of an update */
 	bool moves;
-	struct my_entry entry;
+	struct sink_statement statement;
 };
 
 /* ---- life cycle ---- */
 
-void my_writer_init(struct my_writer *writer, struct my_queue *queue, uint64_t *row_wise_until)
+void my_writer_init(struct my_writer *writer, struct my_queue *queue)
 {
 	memset(writer, 0, sizeof *writer);
 	writer->queue = queue;
-	writer->row_wise_until = row_wise_until;
 	buf_init(&writer->run.bytes, ROW_BYTES_MAX);
-	buf_init(&writer->sql, MY_SQL_MAX);
+	buf_init(&writer->sql, SINK_SQL_MAX);
 	buf_init(&writer->key, KEY_BYTES_MAX);
 }
 
@@ -92,85 +89,24 @@ int my_writer_add(
 
 /* ---- naming a change ---- */
 
-/* Cuts at a whole character, and keeps one line one line. */
-static void put_key(struct my_writer *writer, char *out, size_t *len)
+static void describe(struct my_writer *writer, struct work *work)
 {
-	size_t take = writer->key.len, room = MY_KEY_MAX - 1 - *len;
+	struct sink_statement *statement = &work->statement;
 
-	if (take > room) {
-		take = room;
-		while (take > 0 && ((unsigned char)writer->key.data[take] & 0xc0) == 0x80)
-			take--;
-	}
-	for (size_t i = 0; i < take; i++)
-		out[*len + i] = (unsigned char)writer->key.data[i] < 0x20 ? '?' : writer->key.data[i];
-	*len += take;
-	out[*len] = '\0';
-}
-
-static void describe_key(
-	struct my_writer *writer, const struct my_shape *shape, const struct value *row, char *out)
-{
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (size_t k = 0; k < shape->key_count && row != NULL; k++) {
-		const struct my_column *column = &shape->columns[shape->key[k]];
-		const struct value *val = &row[column->index];
-
-		buf_reset(&writer->key);
-		buf_append_str(&writer->key, k > 0 ? ", " : "");
-		buf_append_str(&writer->key, column->name);
-		buf_append_byte(&writer->key, '=');
-		if (val->kind == VALUE_TEXT || val->kind == VALUE_EXACT)
-			buf_append(&writer->key, val->text.ptr, val->text.len < MY_KEY_MAX ? val->text.len : MY_KEY_MAX);
-		else if (val->kind == VALUE_NULL || val->kind == VALUE_UNCHANGED)
-			buf_append_str(&writer->key, "NULL");
-		else
-			(void)pg_text(column->source, val, &writer->key, NULL);
-		if (!writer->key.failed)
-			put_key(writer, out, &len);
-	}
-}
-
-static void describe(struct my_writer *writer, struct work *work, const char *verb)
-{
-	struct my_entry *entry = &work->entry;
-	const struct change *chg = work->chg;
-
-	entry->kind = MY_WRITE;
-	entry->maybe_none = work->op == CHANGE_DELETE && work->shape->cascades;
-	entry->rows = 1;
-	entry->verb = verb;
-	entry->table = work->shape->name;
-	entry->index = chg->index;
-	entry->last_commit = work->txn->commit;
-	(void)position_place_format(
-		chg->file, chg->lsn != 0 ? chg->lsn : work->txn->commit, entry->place, sizeof entry->place);
-	(void)snprintf(entry->transaction_id, sizeof entry->transaction_id, "%s", work->txn->id);
-	describe_key(writer, work->shape, work->key, entry->key);
-}
-
-static const char *verb_of(enum change_op op)
-{
-	return op == CHANGE_INSERT ? "an insert into" : op == CHANGE_UPDATE ? "an update of" : "a delete from";
+	statement->kind = SINK_WRITE;
+	statement->maybe_none = work->op == CHANGE_DELETE && work->table->cascades;
+	statement->rows = 1;
+	statement->verb = sink_verb(work->op);
+	statement->table = work->table->name;
+	statement->last_commit = work->txn->commit;
+	sink_place_set(&statement->first, work->table, work->chg, work->key, work->txn, &writer->key);
 }
 
 /* An error that this side found, with the name of the change in front. */
 static int cannot(struct my_writer *writer, struct work *work, struct error *err)
 {
-	const struct my_entry *entry = &work->entry;
-
-	describe(writer, work, verb_of(work->op));
-	return error_prefix(err, "cannot write %s %s at %s event %" PRIu64 " of transaction %s%s%s%s", entry->verb,
-		entry->table, entry->place, entry->index, entry->transaction_id,
-		entry->key[0] != '\0' ? ", key (" : "", entry->key, entry->key[0] != '\0' ? ")" : "");
-}
-
-static int broken_stream(struct my_writer *writer, struct work *work, const char *what, struct error *err)
-{
-	(void)error_set(err, ERROR_DATA, "%s", what);
-	return cannot(writer, work, err);
+	describe(writer, work);
+	return sink_cannot_write(work->statement.verb, work->table, &work->statement.first, err);
 }
 
 /* ---- the run ---- */
@@ -192,8 +128,8 @@ static int send_bulk(struct my_writer *writer, struct error *err)
 	int result = 0;
 
 	if (run->rows > 0) {
-		run->entry.rows = run->rows;
-		result = my_queue_bulk(writer->queue, &run->entry, run->bytes.data, run->bytes.len, err);
+		run->bulked.rows = run->rows;
+		result = my_queue_bulk(writer->queue, &run->bulked, run->bytes.data, run->bytes.len, err);
 	}
 	run->rows = 0;
 	if (run->bytes.size > BULK_KEEP)
@@ -220,43 +156,49 @@ static int close_run(struct my_writer *writer, struct error *err)
 
 static bool is_row_wise(const struct my_writer *writer, const struct transaction *txn)
 {
-	return writer->row_wise_until == NULL || txn->commit <= *writer->row_wise_until;
+	return sink_is_row_wise(&writer->queue->refusal, txn);
 }
 
 static bool continues(const struct my_run *run, const struct work *work)
 {
 	return run->target == work->target && run->op == work->op &&
-		(work->op != CHANGE_UPDATE || memcmp(&run->set, work->set, sizeof run->set) == 0);
+		(work->op != CHANGE_UPDATE || sink_set_equal(&run->set, work->set, work->table->column_count));
 }
 
 /* ---- as text ---- */
+
+static int put_literal(
+	const struct work *work, size_t i, const struct value *row, struct buf *out, struct error *err)
+{
+	const struct sink_table_column *column = &work->table->columns[i];
+
+	return my_literal(&work->shape->columns[i].format, column->source, &row[column->index], out, err);
+}
 
 static int put_values(const struct work *work, struct buf *out, struct error *err)
 {
 	char before = '(';
 
-	for (size_t i = 0; i < work->shape->column_count; i++) {
-		const struct my_column *column = &work->shape->columns[i];
-
+	for (size_t i = 0; i < work->table->column_count; i++) {
 		buf_append_byte(out, before);
 		before = ',';
-		if (my_literal(&column->format, column->source, &work->chg->after[column->index], out, err) < 0)
+		if (put_literal(work, i, work->chg->after, out, err) < 0)
 			return -1;
 	}
 	buf_append_byte(out, ')');
 	return 0;
 }
 
-/* `a`=1 AND `b`='x'; other: another row's key. */
-static int put_key_values(const struct my_shape *shape, const struct value *row, struct buf *out, struct error *err)
+/* `a`=1 AND `b`='x' */
+static int put_key_values(const struct work *work, const struct value *row, struct buf *out, struct error *err)
 {
-	for (size_t k = 0; k < shape->key_count; k++) {
-		const struct my_column *column = &shape->columns[shape->key[k]];
+	const struct sink_table *table = work->table;
 
+	for (size_t k = 0; k < table->key_count; k++) {
 		buf_append_str(out, k > 0 ? " AND " : "");
-		buf_append_str(out, column->quoted);
+		buf_append_str(out, table->columns[table->key[k]].quoted);
 		buf_append_byte(out, '=');
-		if (my_literal(&column->format, column->source, &row[column->index], out, err) < 0)
+		if (put_literal(work, table->key[k], row, out, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -264,83 +206,76 @@ static int put_key_values(const struct my_shape *shape, const struct value *row,
 
 static int put_identity(const struct work *work, struct buf *out, struct error *err)
 {
-	const struct my_shape *shape = work->shape;
-	bool either = work->moves && shape->key_cascades;
+	const struct sink_table *table = work->table;
+	bool either = work->moves && table->key_cascades;
 
 	buf_append_str(out, either ? " WHERE (" : " WHERE ");
-	for (size_t i = 0; i < shape->column_count && shape->key_count == 0; i++) {
-		const struct my_column *column = &shape->columns[i];
+	for (size_t i = 0; i < table->column_count && table->key_count == 0; i++) {
+		const struct sink_table_column *column = &table->columns[i];
 
 		buf_append_str(out, i > 0 ? " AND " : "");
-		if (my_condition(&column->format, column->source, column->quoted, &work->key[column->index], out, err) <
-			0)
+		if (my_condition(&work->shape->columns[i].format, column->source, column->quoted,
+			    &work->key[column->index], out, err) < 0)
 			return -1;
 	}
-	if (put_key_values(shape, work->key, out, err) < 0)
+	if (put_key_values(work, work->key, out, err) < 0)
 		return -1;
 	if (either) {
 		buf_append_str(out, ") OR (");
-		if (put_key_values(shape, work->chg->after, out, err) < 0)
+		if (put_key_values(work, work->chg->after, out, err) < 0)
 			return -1;
 		buf_append_byte(out, ')');
 	}
-	if (shape->key_count == 0)
+	if (table->key_count == 0)
 		buf_append_str(out, " LIMIT 1");
 	return 0;
 }
 
 static int put_update(const struct work *work, struct buf *out, struct error *err)
 {
-	const struct my_shape *shape = work->shape;
+	const struct sink_table *table = work->table;
 	bool first = true;
 
 	buf_append_str(out, "UPDATE ");
-	buf_append_str(out, shape->quoted);
+	buf_append_str(out, table->quoted);
 	buf_append_str(out, " SET ");
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct my_column *column = &shape->columns[i];
-
-		if (!my_set_has(work->set, i))
+	for (size_t i = 0; i < table->column_count; i++) {
+		if (!sink_set_has(work->set, i))
 			continue;
 		buf_append_str(out, first ? "" : ",");
 		first = false;
-		buf_append_str(out, column->quoted);
+		buf_append_str(out, table->columns[i].quoted);
 		buf_append_byte(out, '=');
-		if (my_literal(&column->format, column->source, &work->chg->after[column->index], out, err) < 0)
+		if (put_literal(work, i, work->chg->after, out, err) < 0)
 			return -1;
 	}
-	my_shape_keep(shape, work->set, first, out);
+	my_shape_keep(work->shape, work->set, first, out);
 	return put_identity(work, out, err);
 }
 
 /* A key of a list: 42, or (42,'x'). */
 static int put_listed(const struct work *work, struct buf *out, struct error *err)
 {
-	const struct my_shape *shape = work->shape;
+	const struct sink_table *table = work->table;
 
-	for (size_t k = 0; k < shape->key_count; k++) {
-		const struct my_column *column = &shape->columns[shape->key[k]];
-
-		if (shape->key_count > 1)
+	for (size_t k = 0; k < table->key_count; k++) {
+		if (table->key_count > 1)
 			buf_append_byte(out, k > 0 ? ',' : '(');
-		if (my_literal(&column->format, column->source, &work->key[column->index], out, err) < 0)
+		if (put_literal(work, table->key[k], work->key, out, err) < 0)
 			return -1;
 	}
-	if (shape->key_count > 1)
+	if (table->key_count > 1)
 		buf_append_byte(out, ')');
 	return 0;
 }
 
-static void put_list_head(const struct my_shape *shape, struct buf *out)
+static void put_list_head(const struct sink_table *table, struct buf *out)
 {
 	buf_append_str(out, "DELETE FROM ");
-	buf_append_str(out, shape->quoted);
-	buf_append_str(out, " WHERE (");
-	for (size_t k = 0; k < shape->key_count; k++) {
-		buf_append_str(out, k > 0 ? "," : "");
-		buf_append_str(out, shape->columns[shape->key[k]].quoted);
-	}
-	buf_append_str(out, ") IN (");
+	buf_append_str(out, table->quoted);
+	buf_append_str(out, " WHERE ");
+	sink_table_list(table, true, out);
+	buf_append_str(out, " IN (");
 }
 
 /* Bytes that a row takes at least; arrays are small. */
@@ -349,8 +284,8 @@ static size_t weight(const struct work *work)
 	const struct value *row = work->chg->after != NULL ? work->chg->after : work->key;
 	size_t bytes = 0;
 
-	for (size_t i = 0; i < work->shape->column_count; i++) {
-		const struct value *val = &row[work->shape->columns[i].index];
+	for (size_t i = 0; i < work->table->column_count; i++) {
+		const struct value *val = &row[work->table->columns[i].index];
 
 		if (val->kind == VALUE_TEXT || val->kind == VALUE_EXACT || val->kind == VALUE_BYTES)
 			bytes += val->text.len;
@@ -378,8 +313,8 @@ static int open_text(struct my_writer *writer, struct work *work, struct error *
 
 	if (run->open)
 		return 0;
-	describe(writer, work, verb_of(work->op));
-	run->waiting = my_queue_add(writer->queue, &work->entry, err);
+	describe(writer, work);
+	run->waiting = my_queue_add(writer->queue, &work->statement, err);
 	if (run->waiting == NULL)
 		return -1;
 	run->rows = 0;
@@ -398,19 +333,19 @@ static int write_text(struct my_writer *writer, struct work *work, struct error 
 	opened = open_text(writer, work, err);
 	if (opened < 0)
 		return -1;
-	listed = work->op == CHANGE_DELETE && !alone && work->shape->key_count > 0 && !writer->queue->link.bulk;
+	listed = work->op == CHANGE_DELETE && !alone && work->table->key_count > 0 && !writer->queue->link.bulk;
 	if (work->op == CHANGE_INSERT) {
 		buf_append_str(out, opened > 0 ? work->shape->insert : ",");
 		result = put_values(work, out, err);
 	} else if (listed) {
 		if (opened > 0)
-			put_list_head(work->shape, out);
+			put_list_head(work->table, out);
 		else
 			buf_append_byte(out, ',');
 		result = put_listed(work, out, err);
 	} else if (work->op == CHANGE_DELETE) {
 		buf_append_str(out, "DELETE FROM ");
-		buf_append_str(out, work->shape->quoted);
+		buf_append_str(out, work->table->quoted);
 		result = put_identity(work, out, err);
 	} else {
 		result = put_update(work, out, err);
@@ -430,7 +365,7 @@ static int write_text(struct my_writer *writer, struct work *work, struct error 
 static bool is_prepared(const struct my_statement *statement, const struct work *work)
 {
 	return statement->handle != NULL &&
-		(work->op != CHANGE_UPDATE || memcmp(&statement->set, work->set, sizeof statement->set) == 0);
+		(work->op != CHANGE_UPDATE || sink_set_equal(&statement->set, work->set, work->table->column_count));
 }
 
 /* The place of an UPDATE of these columns: the one that is there, else a free or the least recently used one. */
@@ -486,7 +421,7 @@ static int prepare(
 
 	if (my_queue_settle(writer->queue, err) < 0)
 		return -1;
-	if (writer->queue->failed)
+	if (writer->queue->refusal.failed)
 		return 1;
 	forget(writer, statement);
 	if (writer->prepared >= MY_STATEMENTS)
@@ -500,7 +435,7 @@ static int prepare(
 		statement->set = *work->set;
 		my_shape_update(work->shape, work->set, &writer->sql);
 	}
-	if (buf_check(&writer->sql, work->shape->name, err) < 0)
+	if (buf_check(&writer->sql, work->table->name, err) < 0)
 		return -1;
 	result = my_link_prepare(&writer->queue->link, writer->sql.data, writer->sql.len, &statement->handle, err);
 	writer->prepared += result == 0;
@@ -520,7 +455,7 @@ static int start_bulk(struct my_writer *writer, struct work *work, struct error 
 	if (!is_prepared(statement, work))
 		result = prepare(writer, work, statement, err);
 	if (result != 0) {
-		work->target->no_bulk = !writer->queue->failed;
+		work->target->no_bulk = !writer->queue->refusal.failed;
 		return result < 0 ? -1 : 0;
 	}
 	statement->used = ++writer->clock;
@@ -532,11 +467,11 @@ static int start_bulk(struct my_writer *writer, struct work *work, struct error 
 
 static bool may_bulk(const struct my_writer *writer, const struct work *work)
 {
-	const struct my_shape *shape = work->shape;
+	const struct sink_table *table = work->table;
 
 	if (!writer->queue->link.bulk || work->target->no_bulk || is_row_wise(writer, work->txn))
 		return false;
-	return work->op == CHANGE_INSERT || (shape->key_count > 0 && !(work->moves && shape->key_cascades));
+	return work->op == CHANGE_INSERT || (table->key_count > 0 && !(work->moves && table->key_cascades));
 }
 
 /* The run is long enough for a packet of its own, and for preparing a statement if there is none. */
@@ -548,36 +483,43 @@ static bool wants_bulk(struct my_writer *writer, const struct work *work)
 		(streak >= BULK_AFTER || is_prepared(find_statement(writer, work), work));
 }
 
+static void put_type(const struct work *work, size_t i, struct buf *out)
+{
+	my_binary_type(&work->shape->columns[i].format, work->table->columns[i].source, out);
+}
+
 static void put_head(struct my_writer *writer, const struct work *work)
 {
-	const struct my_shape *shape = work->shape;
+	const struct sink_table *table = work->table;
 	struct buf *out = &writer->run.bytes;
 
 	my_binary_head(out, (uint32_t)writer->run.statement->handle->stmt_id);
-	for (size_t i = 0; i < shape->column_count && work->op != CHANGE_DELETE; i++)
-		if (work->op == CHANGE_INSERT || my_set_has(work->set, i))
-			my_binary_type(&shape->columns[i].format, shape->columns[i].source, out);
-	for (size_t k = 0; k < shape->key_count && work->op != CHANGE_INSERT; k++)
-		my_binary_type(&shape->columns[shape->key[k]].format, shape->columns[shape->key[k]].source, out);
+	for (size_t i = 0; i < table->column_count && work->op != CHANGE_DELETE; i++)
+		if (work->op == CHANGE_INSERT || sink_set_has(work->set, i))
+			put_type(work, i, out);
+	for (size_t k = 0; k < table->key_count && work->op != CHANGE_INSERT; k++)
+		put_type(work, table->key[k], out);
+}
+
+static int put_parameter(
+	const struct work *work, size_t i, const struct value *row, struct buf *out, struct error *err)
+{
+	const struct sink_table_column *column = &work->table->columns[i];
+
+	return my_binary(&work->shape->columns[i].format, column->source, &row[column->index], out, err);
 }
 
 /* The row's parameters; 1: one of them has no binary form. */
 static int put_parameters(const struct work *work, struct buf *out, struct error *err)
 {
-	const struct my_shape *shape = work->shape;
+	const struct sink_table *table = work->table;
 	int result = 0;
 
-	for (size_t i = 0; i < shape->column_count && work->op != CHANGE_DELETE && result == 0; i++) {
-		const struct my_column *column = &shape->columns[i];
-
-		if (work->op == CHANGE_INSERT || my_set_has(work->set, i))
-			result = my_binary(&column->format, column->source, &work->chg->after[column->index], out, err);
-	}
-	for (size_t k = 0; k < shape->key_count && work->op != CHANGE_INSERT && result == 0; k++) {
-		const struct my_column *column = &shape->columns[shape->key[k]];
-
-		result = my_binary(&column->format, column->source, &work->key[column->index], out, err);
-	}
+	for (size_t i = 0; i < table->column_count && work->op != CHANGE_DELETE && result == 0; i++)
+		if (work->op == CHANGE_INSERT || sink_set_has(work->set, i))
+			result = put_parameter(work, i, work->chg->after, out, err);
+	for (size_t k = 0; k < table->key_count && work->op != CHANGE_INSERT && result == 0; k++)
+		result = put_parameter(work, table->key[k], work->key, out, err);
 	return result;
 }
 
@@ -592,8 +534,8 @@ static int write_bulk(struct my_writer *writer, struct work *work, struct error 
 	if (weight(work) > writer->queue->packet_bytes / 2 && send_bulk(writer, err) < 0)
 		return -1;
 	if (run->rows == 0) {
-		describe(writer, work, verb_of(work->op));
-		run->entry = work->entry;
+		describe(writer, work);
+		run->bulked = work->statement;
 		put_head(writer, work);
 	}
 	start = out->len;
@@ -609,7 +551,7 @@ static int write_bulk(struct my_writer *writer, struct work *work, struct error 
 		return 1;
 	}
 	run->rows++;
-	run->entry.last_commit = work->txn->commit;
+	run->bulked.last_commit = work->txn->commit;
 	if (run->rows == BULK_ROWS || out->len >= writer->queue->packet_bytes * 3 / 2)
 		return send_bulk(writer, err);
 	return 0;
@@ -642,93 +584,19 @@ static int write_row(struct my_writer *writer, struct work *work, struct error *
 	return result;
 }
 
-static int write_insert(struct my_writer *writer, struct work *work, struct error *err)
-{
-	work->key = work->chg->after;
-	if (work->chg->after == NULL)
-		return broken_stream(writer, work, "the event has no row", err);
-	for (size_t i = 0; i < work->shape->column_count; i++) {
-		const struct my_column *column = &work->shape->columns[i];
-
-		if (work->chg->after[column->index].kind != VALUE_UNCHANGED)
-			continue;
-		(void)error_set(err, ERROR_DATA, "column %s has no value in the event", column->name);
-		return cannot(writer, work, err);
-	}
-	return write_row(writer, work, err);
-}
-
-/* Whether each column that identifies the row has a value. */
-static int check_identity(struct my_writer *writer, struct work *work, struct error *err)
-{
-	const struct my_shape *shape = work->shape;
-	size_t n = shape->key_count > 0 ? shape->key_count : shape->column_count;
-
-	for (size_t k = 0; k < n; k++) {
-		const struct my_column *column = &shape->columns[shape->key_count > 0 ? shape->key[k] : k];
-
-		if (work->key[column->index].kind != VALUE_UNCHANGED)
-			continue;
-		(void)error_set(err, ERROR_DATA, "column %s, which identifies the row, has no value in the event",
-			column->name);
-		return cannot(writer, work, err);
-	}
-	return 0;
-}
-
-/* The columns to set: all that the event has a value for; those of the key only if it moves. */
-static void choose_columns(struct work *work, struct my_set *set, size_t *count)
-{
-	const struct my_shape *shape = work->shape;
-
-	memset(set, 0, sizeof *set);
-	*count = 0;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct my_column *column = &shape->columns[i];
-		const struct value *val = &work->chg->after[column->index];
-
-		if (val->kind == VALUE_UNCHANGED || (column->key && value_equal(val, &work->key[column->index])))
-			continue;
-		work->moves = work->moves || column->key;
-		my_set_add(set, i);
-		(*count)++;
-	}
-	/* Nothing but the key, and that stays: the statement still has to find its row, and to wake triggers. */
-	for (size_t k = 0; k < shape->key_count && *count == 0; k++) {
-		my_set_add(set, shape->key[k]);
-		(*count)++;
-	}
-}
-
-static int write_update(
+static int write_change(
 	struct my_writer *writer, struct work *work, const struct value *old_key, struct error *err)
 {
-	struct my_set set;
-	size_t count;
+	struct sink_set set;
 
-	work->key = old_key != NULL ? old_key : work->chg->before;
-	if (work->key == NULL && work->shape->key_count > 0)
-		work->key = work->chg->after; /* the key stayed */
-	if (work->chg->after == NULL || work->key == NULL)
-		return broken_stream(writer, work, work->chg->after == NULL ? "the event has no new row" :
-			"the table has no key and the event no old row", err);
-	if (check_identity(writer, work, err) < 0)
-		return -1;
-	choose_columns(work, &set, &count);
-	if (count == 0)
-		return 0;
-	work->set = &set;
-	return write_row(writer, work, err);
-}
-
-static int write_delete(
-	struct my_writer *writer, struct work *work, const struct value *old_key, struct error *err)
-{
-	work->key = old_key != NULL ? old_key : work->chg->before;
-	if (work->key == NULL || (work->shape->key_count == 0 && (old_key != NULL || work->chg->before_is_key)))
-		return broken_stream(writer, work, "the event does not identify its row", err);
-	if (check_identity(writer, work, err) < 0)
-		return -1;
+	work->key = sink_identity(work->table, work->chg, old_key);
+	if (sink_check_event(work->table, work->chg, old_key, work->key, err) < 0)
+		return cannot(writer, work, err);
+	if (work->op == CHANGE_UPDATE) {
+		if (sink_choose_columns(work->table, work->chg->after, work->key, &set, &work->moves) == 0)
+			return 0;
+		work->set = &set;
+	}
 	return write_row(writer, work, err);
 }
 
@@ -749,13 +617,13 @@ static int put_statement(struct my_writer *writer, const char *sql, const char *
  */
 static int write_truncate(struct my_writer *writer, struct work *work, struct error *err)
 {
-	describe(writer, work, "a truncate of");
-	writer->truncate = work->entry;
-	writer->truncate.kind = MY_TRUNCATE;
+	describe(writer, work);
+	writer->truncate = work->statement;
+	writer->truncate.kind = SINK_TRUNCATE;
 	if (!writer->truncating && put_statement(writer, "SET foreign_key_checks=", "0", err) < 0)
 		return -1;
 	writer->truncating = true;
-	return put_statement(writer, "DELETE FROM ", work->shape->quoted, err);
+	return put_statement(writer, "DELETE FROM ", work->table->quoted, err);
 }
 
 static int end_truncates(struct my_writer *writer, struct error *err)
@@ -777,7 +645,7 @@ static void warn_of_order(struct my_target *target, const struct change *chg)
 	target->warned = true;
 	log_warning("target table %s has a foreign key to itself, which PostgreSQL checks at the end of a statement and the target at each row: "
 		    "one statement that writes parents and children in another order will stop this agent; drop the foreign key at the target",
-		target->shape->name);
+		target->shape->table.name);
 }
 
 /* ---- all ---- */
@@ -804,24 +672,17 @@ void my_writer_drop(struct my_writer *writer)
 int my_writer_write(struct my_writer *writer, struct my_target *target, const struct change *chg,
 	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
-	struct work work = { .target = target, .shape = target->shape, .chg = chg, .txn = txn };
+	struct work work = { .target = target, .shape = target->shape, .table = &target->shape->table, .chg = chg, .txn = txn };
 
 	if (my_queue_error(writer->queue, err) < 0)
 		return -1;
+	work.op = chg->op == CHANGE_READ ? CHANGE_INSERT : chg->op;
 	if (chg->op == CHANGE_TRUNCATE)
 		return close_run(writer, err) < 0 ? -1 : write_truncate(writer, &work, err);
 	if (end_truncates(writer, err) < 0)
 		return -1;
 	warn_of_order(target, chg);
-	work.op = chg->op == CHANGE_READ ? CHANGE_INSERT : chg->op;
-	switch (work.op) {
-	case CHANGE_INSERT:
-		return write_insert(writer, &work, err);
-	case CHANGE_UPDATE:
-		return write_update(writer, &work, old_key, err);
-	case CHANGE_DELETE:
-		return write_delete(writer, &work, old_key, err);
-	default:
+	if (work.op != CHANGE_INSERT && work.op != CHANGE_UPDATE && work.op != CHANGE_DELETE)
 		return error_set(err, ERROR_DATA, "unknown operation '%c'", (char)chg->op);
-	}
+	return write_change(writer, &work, old_key, err);
 }

@@ -10,6 +10,8 @@
 
 #include "apply/sink_mysql_queue.h"
 #include "apply/sink_mysql_shape.h"
+#include "apply/sink_statement.h"
+#include "apply/sink_table.h"
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/change/change.h"
@@ -23,7 +25,7 @@
 struct my_statement {
 	MYSQL_STMT *handle; /* NULL: not prepared */
 	uint64_t used;
-	struct my_set set;
+	struct sink_set set;
 };
 
 /* A table of the target: what sink.h calls a handle. */
@@ -42,30 +44,29 @@ struct my_target {
 struct my_run {
 	struct my_target *target; /* NULL: none */
 	enum change_op op;
-	struct my_set set;
+	struct sink_set set;
 	bool open;      /* its statement in the packet can take another row */
 	bool bulk;
 	unsigned rows;  /* of the open statement, or in `bytes` */
 	unsigned streak; /* rows since it began, or since one could not go in bulk */
-	struct my_entry *waiting; /* of the open statement */
-	struct my_entry entry;    /* of the bulk */
+	struct sink_statement *waiting; /* the open statement */
+	struct sink_statement bulked;   /* what the bulk is for */
 	struct my_statement *statement;
 	struct buf bytes;
 };
 
 struct my_writer {
 	struct my_queue *queue;
-	uint64_t *row_wise_until; /* sink.h */
 	struct my_target *targets;
 	struct my_run run;
-	bool truncating;          /* foreign keys are off, as far as the queue has come */
-	struct my_entry truncate; /* the last one */
-	unsigned prepared;        /* MY_STATEMENTS at most */
+	bool truncating;                /* foreign keys are off, as far as the queue has come */
+	struct sink_statement truncate; /* the last one */
+	unsigned prepared;              /* MY_STATEMENTS at most */
 	struct buf sql, key;
 	uint64_t clock; /* of use, for eviction */
 };
 
-void my_writer_init(struct my_writer *writer, struct my_queue *queue, uint64_t *row_wise_until);
+void my_writer_init(struct my_writer *writer, struct my_queue *queue);
 /* After the queue's release: statements need no more telling the server. */
 void my_writer_release(struct my_writer *writer);
 /* Takes the shape over; *ret_target lives until my_writer_release(). */

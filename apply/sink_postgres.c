@@ -30,6 +30,8 @@
 #include "apply/sink_postgres_queue.h"
 #include "apply/sink_postgres_shape.h"
 #include "apply/sink_postgres_write.h"
+#include "apply/sink_table.h"
+#include "apply/sink_text.h"
 #include "lib/base/failpoint.h"
 
 #define OLDEST_SERVER 120000
@@ -216,10 +218,10 @@ static int prepare_fixed(struct sink *sink, struct error *err)
 	bool prepared;
 
 	for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-		if (queue_next(&sink->queue, QUEUE_PREPARE, &entry, err) < 0)
+		if (queue_next(&sink->queue, SINK_PREPARE, &entry, err) < 0)
 			return -1;
-		entry->verb = "the statement";
-		entry->table = statements[i].name;
+		entry->statement.verb = "the statement";
+		entry->statement.table = statements[i].name;
 		entry->prepared = &prepared;
 		if (queue_send_prepare(
 			    &sink->queue, statements[i].name, statements[i].sql, statements[i].count, types, err) < 0)
@@ -252,8 +254,8 @@ static int set_up(struct sink *sink, const struct sink_options *options, struct 
 	sink->connected = true;
 	if (queue_init(&sink->queue, conn, options->wake_fd, options->stop, err) < 0)
 		return -1;
-	sink->queue.row_wise_until = options->row_wise_until;
-	writer_init(&sink->writer, &sink->queue, options->row_wise_until);
+	sink->queue.refusal.row_wise_until = options->row_wise_until;
+	writer_init(&sink->writer, &sink->queue);
 	version = PQserverVersion(conn);
 	if (version < OLDEST_SERVER)
 		return error_set(err, ERROR_CONFIG,
@@ -300,9 +302,9 @@ fail:
 
 /* ---- prepare ---- */
 
-static int check_labels(
-	struct sink *sink, const struct shape *shape, const struct shape_column *column, struct error *err)
+static int check_labels(struct sink *sink, const struct shape *shape, size_t i, struct error *err)
 {
+	const struct sink_table_column *column = &shape->table.columns[i];
 	const struct column *source = column->source;
 	char type[NUMBER_TEXT];
 	const char *values[] = { type, NULL };
@@ -310,23 +312,23 @@ static int check_labels(
 	PGresult *answer;
 	int result = 0;
 
-	buf_init(&labels, SHAPE_SQL_MAX);
+	buf_init(&labels, SINK_SQL_MAX);
 	buf_append_byte(&labels, '{');
-	for (size_t i = 0; i < source->label_count; i++) {
-		if (i > 0)
+	for (size_t l = 0; l < source->label_count; l++) {
+		if (l > 0)
 			buf_append_byte(&labels, ',');
-		pg_array_quote(&labels, source->labels[i], strlen(source->labels[i]));
+		sink_array_quote(&labels, source->labels[l], strlen(source->labels[l]));
 	}
 	buf_append_byte(&labels, '}');
 	values[1] = buf_cstr(&labels);
-	(void)snprintf(type, sizeof type, "%u", column->enum_type);
+	(void)snprintf(type, sizeof type, "%u", shape->columns[i].enum_type);
 	if (buf_check(&labels, column->name, err) < 0 || ask(sink, shape_enum_query, 2, values, &answer, err) < 0) {
 		buf_release(&labels);
 		return -1;
 	}
 	if (PQntuples(answer) > 0) {
 		(void)error_set(err, ERROR_CONFIG, "the enum of column %s of target table %s has no label \"%s\"",
-			column->name, shape->name, PQgetvalue(answer, 0, 0));
+			column->name, shape->table.name, PQgetvalue(answer, 0, 0));
 		result = error_hint(err, "ALTER TYPE ... ADD VALUE at the target");
 	}
 	PQclear(answer);
@@ -342,7 +344,7 @@ static int look_at(struct sink *sink, const struct sink_mapping *mapping, struct
 	PGresult *answer;
 	int result = -1;
 
-	buf_init(&key, SHAPE_SQL_MAX);
+	buf_init(&key, SINK_SQL_MAX);
 	if (shape_key_names(mapping, &key, err) < 0)
 		goto out;
 	values[2] = buf_cstr(&key);
@@ -350,9 +352,9 @@ static int look_at(struct sink *sink, const struct sink_mapping *mapping, struct
 		goto out;
 	result = shape_new(mapping, answer, &shape, err);
 	PQclear(answer);
-	for (size_t i = 0; result == 0 && i < shape->column_count; i++)
+	for (size_t i = 0; result == 0 && i < shape->table.column_count; i++)
 		if (shape->columns[i].enum_type != 0)
-			result = check_labels(sink, shape, &shape->columns[i], err);
+			result = check_labels(sink, shape, i, err);
 	if (result == 0)
 		*ret_shape = shape;
 	else
@@ -369,7 +371,7 @@ static int postgres_prepare(struct sink *sink, const struct sink_mapping *mappin
 
 	/* What waits goes first: an error of it must not look like one of the catalogue query. */
 	if (writer_flush(&sink->writer, err) < 0 || look_at(sink, mapping, &shape, err) < 0) {
-		if (!sink->transaction && sink->queue.failed)
+		if (!sink->transaction && sink->queue.refusal.failed)
 			(void)queue_rollback(&sink->queue);
 		return -1;
 	}
@@ -387,11 +389,11 @@ static int postgres_begin(struct sink *sink, struct error *err)
 
 	if (sink->transaction)
 		return error_set(err, ERROR_BUG, "a target transaction is open already");
-	if (queue_next(&sink->queue, QUEUE_BEGIN, &entry, err) < 0 ||
+	if (queue_next(&sink->queue, SINK_BEGIN, &entry, err) < 0 ||
 		queue_send_prepared(&sink->queue, begin_statement, 0, NULL, NULL, NULL, 0, err) < 0)
 		return -1;
 	sink->transaction = true;
-	if (queue_next(&sink->queue, QUEUE_BEGIN, &entry, err) < 0)
+	if (queue_next(&sink->queue, SINK_BEGIN, &entry, err) < 0)
 		return -1;
 	return queue_send_prepared(&sink->queue, defer_statement, 0, NULL, NULL, NULL, 0, err);
 }
@@ -413,7 +415,7 @@ static int send_position(struct sink *sink, const struct sink_position *position
 	struct queue_entry *entry;
 
 	(void)snprintf(commit, sizeof commit, "%" PRIu64, position->commit);
-	if (queue_next(&sink->queue, QUEUE_POSITION, &entry, err) < 0)
+	if (queue_next(&sink->queue, SINK_POSITION, &entry, err) < 0)
 		return -1;
 	return queue_send_prepared(&sink->queue, offsets ? offsets_statement : position_statement, offsets ? 6 : 5,
 		values, NULL, NULL, offsets ? strlen(position->offsets) : 0, err);
@@ -430,9 +432,9 @@ static int postgres_commit(struct sink *sink, const struct sink_position *positi
 		return -1;
 	if (failpoint_reach(FP_APPLY_POSITION, err) < 0)
 		return -1;
-	if (queue_next(&sink->queue, QUEUE_COMMIT, &entry, err) < 0)
+	if (queue_next(&sink->queue, SINK_COMMIT, &entry, err) < 0)
 		return -1;
-	memcpy(entry->transaction_id, position->transaction_id, sizeof entry->transaction_id);
+	memcpy(entry->statement.first.transaction_id, position->transaction_id, sizeof position->transaction_id);
 	if (queue_send_prepared(&sink->queue, commit_statement, 0, NULL, NULL, NULL, 0, err) < 0 ||
 		queue_sync(&sink->queue, err) < 0 || queue_flush(&sink->queue, err) < 0)
 		return -1;
@@ -449,7 +451,7 @@ static int postgres_commit(struct sink *sink, const struct sink_position *positi
 static void postgres_abort(struct sink *sink)
 {
 	writer_drop(&sink->writer);
-	if (sink->transaction || sink->queue.failed || queue_in_flight(&sink->queue) > 0)
+	if (sink->transaction || sink->queue.refusal.failed || queue_in_flight(&sink->queue) > 0)
 		(void)queue_rollback(&sink->queue);
 	sink->transaction = false;
 }

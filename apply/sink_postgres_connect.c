@@ -33,6 +33,7 @@
 #include <string.h>
 
 #include "apply/sink_postgres_queue.h"
+#include "apply/sink_wait.h"
 #include "lib/base/clock.h"
 
 #define CONNECT_US ((int64_t)10000000)
@@ -114,7 +115,7 @@ static int poll_connection(const struct sink_options *options, PGconn *conn, str
 
 	while (PQstatus(conn) != CONNECTION_BAD && status != PGRES_POLLING_OK) {
 		int64_t left = until - clock_monotonic_us();
-		int events = queue_wait(PQsocket(conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+		int events = sink_wait(PQsocket(conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 			options->wake_fd, options->stop, left > 0 ? (int)(left / 1000) + 1 : 0, err);
 
 		if (events < 0)

@@ -13,19 +13,17 @@
  */
 #include "apply/sink_postgres_queue.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/sink_wait.h"
 #include "lib/base/clock.h"
-#include "lib/base/net.h"
 
 #define FLUSH_EVERY 128
 #define TAKE_EVERY 32
 #define PUSH_BYTES ((size_t)64 << 10)
-#define WAIT_MS 1000
 #define ROLLBACK_US ((int64_t)5000000)
 #define EMPTY_MAX 16 /* NULLs of libpq with no result before them: it needs one to step on, more would be a circle */
 #define ENTRY_OVERHEAD 64 /* bytes of Bind, Describe and Execute messages, about */
@@ -126,120 +124,48 @@ int queue_error_set(struct error *err, const char *what, const char *message, co
 	return -1;
 }
 
-/* " at 0/16B3748 event 3 of transaction 751:23812936, key (id=42)"; " at binlog.000007:4711 event 3 of ..." */
-static void describe(const struct queue_entry *entry, char *out, size_t size)
-{
-	char place[QUEUE_FILE_MAX + 24];
-
-	(void)position_place_format(entry->file[0] != '\0' ? entry->file : NULL, entry->lsn, place, sizeof place);
-	if (entry->rows > 1)
-		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s and %u more rows",
-			entry->verb, entry->table, place, entry->index, entry->transaction_id, entry->rows - 1);
-	else
-		(void)snprintf(out, size, "%s %s at %s event %" PRIu64 " of transaction %s%s%s%s", entry->verb,
-			entry->table, place, entry->index, entry->transaction_id, entry->key[0] != '\0' ? ", key (" : "",
-			entry->key, entry->key[0] != '\0' ? ")" : "");
-}
-
-/*
- * One row of a statement of several was refused, and which one the server does not say. Its transactions come again:
- * row by row this time, up to the last one that the statement had a part of.
- */
-static void row_by_row(struct queue *queue, const struct queue_entry *entry)
-{
-	if (queue->error.class != ERROR_DATA || entry->rows < 2 || queue->row_wise_until == NULL)
-		return;
-	if (*queue->row_wise_until < entry->last_commit)
-		*queue->row_wise_until = entry->last_commit;
-	queue->error.class = ERROR_RETRY;
-	(void)error_hint(&queue->error, "the same transactions are written again row by row, which names the row");
-}
-
-static void refused(struct queue *queue, const struct queue_entry *entry, const PGresult *result)
+static void refused(struct queue *queue, const struct sink_statement *statement, const PGresult *result)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	char where[512], what[600];
+	char what[SINK_WHERE_MAX];
 
-	if (message == NULL)
-		message = PQresultErrorMessage(result);
-	switch (entry->kind) {
-	case QUEUE_WRITE:
-	case QUEUE_TRUNCATE:
-		describe(entry, where, sizeof where);
-		(void)snprintf(what, sizeof what, "target refused %s", where);
-		break;
-	case QUEUE_PREPARE:
-		(void)snprintf(what, sizeof what, "target refused to prepare %s %s", entry->verb, entry->table);
-		break;
-	case QUEUE_POSITION:
-		if (sqlstate != NULL && strcmp(sqlstate, "22012") == 0) {
-			(void)error_set(
-				&queue->error, ERROR_FENCED, "the position row was taken over by another apply agent");
-			return;
-		}
-		(void)snprintf(what, sizeof what, "target refused the position");
-		break;
-	case QUEUE_COMMIT:
-		(void)snprintf(what, sizeof what, "target refused the commit that ends with transaction %s",
-			entry->transaction_id);
-		break;
-	default:
-		(void)snprintf(what, sizeof what, "target refused");
-		break;
-	}
-	(void)queue_error_set(&queue->error, what, message, sqlstate);
-	row_by_row(queue, entry);
-}
-
-/* An insert must put all its rows in, an update or delete must find its row. */
-static void check_rows(struct queue *queue, const struct queue_entry *entry, PGresult *result)
-{
-	unsigned long rows = strtoul(PQcmdTuples(result), NULL, 10);
-	char where[512];
-
-	if (rows == entry->rows || (rows == 0 && entry->maybe_none))
+	queue->refusal.failed = true;
+	/* The position's statement divides by the number of rows that it found. */
+	if (statement->kind == SINK_POSITION && sqlstate != NULL && strcmp(sqlstate, "22012") == 0) {
+		sink_fenced(&queue->refusal);
 		return;
-	queue->failed = true;
-	describe(entry, where, sizeof where);
-	if (rows > entry->rows) {
-		(void)error_set(&queue->error, ERROR_DATA, "target changed %lu rows by %s", rows, where);
-	} else if (entry->rows > 1 || strncmp(entry->verb, "an insert", 9) == 0) {
-		(void)error_set(
-			&queue->error, ERROR_DATA, "target took %lu of %u rows of %s", rows, entry->rows, where);
-		(void)error_hint(&queue->error, "a trigger or rule of the target drops rows");
-		row_by_row(queue, entry);
-	} else {
-		(void)error_set(
-			&queue->error, ERROR_DATA, "target refused %s: no row with that key at the target", where);
-		(void)error_hint(
-			&queue->error, "the target was changed by somebody else; put the row back, then resume");
 	}
+	(void)queue_error_set(&queue->refusal.error, sink_refused_what(statement, what),
+		message != NULL ? message : PQresultErrorMessage(result), sqlstate);
+	sink_refused_rows(&queue->refusal, statement);
 }
 
 /* ---- results ---- */
 
 static void take_answer(struct queue *queue, struct queue_entry *entry, PGresult *result)
 {
+	const struct sink_statement *statement = &entry->statement;
 	ExecStatusType status = PQresultStatus(result);
 	bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+	struct sink_refusal *refusal = &queue->refusal;
 
-	if (entry->kind == QUEUE_PREPARE && !good)
+	if (statement->kind == SINK_PREPARE && !good)
 		*entry->prepared = false;
-	if (queue->failed || entry->kind == QUEUE_OTHER || entry->kind == QUEUE_SYNC)
+	if (refusal->failed || statement->kind == SINK_OTHER || statement->kind == SINK_SYNC)
 		return;
 	if (status == PGRES_FATAL_ERROR) {
-		queue->failed = true;
-		refused(queue, entry, result);
+		refused(queue, statement, result);
 	} else if (!good) {
-		queue->failed = true;
-		(void)error_set(&queue->error, ERROR_BUG, "unexpected answer %s of the target", PQresStatus(status));
-	} else if (entry->kind == QUEUE_WRITE) {
-		check_rows(queue, entry, result);
-	} else if (entry->kind == QUEUE_COMMIT && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
-		queue->failed = true;
+		refusal->failed = true;
+		(void)error_set(&refusal->error, ERROR_BUG, "unexpected answer %s of the target", PQresStatus(status));
+	} else if (statement->kind == SINK_WRITE) {
+		sink_check_rows(refusal, statement, strtoull(PQcmdTuples(result), NULL, 10),
+			"a trigger or rule of the target drops rows");
+	} else if (statement->kind == SINK_COMMIT && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+		refusal->failed = true;
 		(void)error_set(
-			&queue->error, ERROR_RETRY, "target rolled the transaction back instead of committing it");
+			&refusal->error, ERROR_RETRY, "target rolled the transaction back instead of committing it");
 	}
 }
 
@@ -266,9 +192,9 @@ static int take_results(struct queue *queue, struct error *err)
 		take_answer(queue, entry, result);
 		entry->answered = true;
 		empty = 0;
-		if (entry->kind == QUEUE_SYNC)
+		if (entry->statement.kind == SINK_SYNC)
 			queue->tail++;
-		if (entry->kind == QUEUE_QUERY && queue->wanted == NULL)
+		if (entry->statement.kind == SINK_QUERY && queue->wanted == NULL)
 			queue->wanted = result;
 		else
 			PQclear(result);
@@ -280,24 +206,6 @@ static int take_results(struct queue *queue, struct error *err)
 
 /* ---- waiting ---- */
 
-int queue_wait(int fd, short events, int wake_fd, bool (*stop)(void), int timeout_ms, struct error *err)
-{
-	struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = wake_fd, .events = POLLIN } };
-	int n = net_wait(fds, wake_fd >= 0 ? 2 : 1, timeout_ms, err);
-
-	if (n < 0)
-		return -1;
-	if (stop != NULL && stop())
-		return error_set(err, ERROR_RETRY, "interrupted");
-	/* The wake descriptor stays readable, and means something other than stop: do not turn in circles. */
-	if (n > 0 && fds[0].revents == 0) {
-		n = net_wait(fds, 1, timeout_ms >= 0 && timeout_ms < WAIT_MS / 10 ? timeout_ms : WAIT_MS / 10, err);
-		if (n < 0)
-			return -1;
-	}
-	return fds[0].revents;
-}
-
 /* One turn: write what the socket takes, read what has come; waits up to timeout_ms when `wait`. */
 static int turn(struct queue *queue, bool wait, struct error *err)
 {
@@ -308,8 +216,8 @@ static int turn(struct queue *queue, bool wait, struct error *err)
 	if (more == 0)
 		queue->unsent = 0;
 	if (wait) {
-		events = queue_wait(PQsocket(queue->conn), (short)(POLLIN | (more > 0 ? POLLOUT : 0)), queue->wake_fd,
-			queue->stop, WAIT_MS, err);
+		events = sink_wait(PQsocket(queue->conn), (short)(POLLIN | (more > 0 ? POLLOUT : 0)), queue->wake_fd,
+			queue->stop, SINK_WAIT_MS, err);
 		if (events < 0)
 			return give_up(queue);
 	}
@@ -346,15 +254,12 @@ int queue_settle(struct queue *queue, unsigned most, struct error *err)
 
 int queue_error(const struct queue *queue, struct error *err)
 {
-	if (!queue->failed)
-		return 0;
-	*err = queue->error;
-	return -1;
+	return sink_refusal_check(&queue->refusal, err);
 }
 
 /* ---- sending ---- */
 
-int queue_next(struct queue *queue, enum queue_kind kind, struct queue_entry **ret_entry, struct error *err)
+int queue_next(struct queue *queue, enum sink_kind kind, struct queue_entry **ret_entry, struct error *err)
 {
 	struct queue_entry *entry;
 
@@ -364,14 +269,15 @@ int queue_next(struct queue *queue, enum queue_kind kind, struct queue_entry **r
 	if (queue_in_flight(queue) >= QUEUE_ENTRIES - 8 && queue_settle(queue, QUEUE_ENTRIES / 4, err) < 0)
 		return -1;
 	entry = &queue->entries[queue->head % QUEUE_ENTRIES];
-	entry->kind = kind;
 	entry->answered = false;
-	entry->maybe_none = false;
-	entry->rows = 0;
-	entry->lsn = entry->index = entry->last_index = entry->last_commit = 0;
-	entry->verb = entry->table = "";
 	entry->prepared = NULL;
-	entry->transaction_id[0] = entry->key[0] = entry->file[0] = '\0';
+	/* Not all of it: names, and most of all places, are long. */
+	entry->statement.kind = kind;
+	entry->statement.maybe_none = false;
+	entry->statement.rows = 0;
+	entry->statement.verb = entry->statement.table = "";
+	entry->statement.last_commit = 0;
+	entry->statement.first.transaction_id[0] = '\0';
 	*ret_entry = entry;
 	return 0;
 }
@@ -422,7 +328,7 @@ int queue_sync(struct queue *queue, struct error *err)
 {
 	struct queue_entry *entry;
 
-	if (queue_next(queue, QUEUE_SYNC, &entry, err) < 0)
+	if (queue_next(queue, SINK_SYNC, &entry, err) < 0)
 		return -1;
 	if (PQpipelineSync(queue->conn) != 1)
 		return lost(queue, err);
@@ -437,7 +343,7 @@ int queue_query(
 {
 	struct queue_entry *entry;
 
-	if (queue_next(queue, QUEUE_QUERY, &entry, err) < 0 || queue_send(queue, sql, count, NULL, values, err) < 0)
+	if (queue_next(queue, SINK_QUERY, &entry, err) < 0 || queue_send(queue, sql, count, NULL, values, err) < 0)
 		return -1;
 	if (queue_settle(queue, 0, err) == 0 && queue_error(queue, err) == 0) {
 		*ret = queue->wanted;
@@ -457,8 +363,8 @@ bool queue_rollback(struct queue *queue)
 	if (queue->broken)
 		return false;
 	/* The first sync ends what the server may be skipping; only behind it does it listen to ROLLBACK. */
-	queue->failed = true;
-	if (queue_sync(queue, NULL) < 0 || queue_next(queue, QUEUE_OTHER, &entry, NULL) < 0 ||
+	queue->refusal.failed = true;
+	if (queue_sync(queue, NULL) < 0 || queue_next(queue, SINK_OTHER, &entry, NULL) < 0 ||
 		queue_send(queue, "ROLLBACK", 0, NULL, NULL, NULL) < 0 || queue_sync(queue, NULL) < 0)
 		return false;
 	while (queue_in_flight(queue) > 0) {
@@ -471,6 +377,6 @@ bool queue_rollback(struct queue *queue)
 	}
 	PQclear(queue->wanted);
 	queue->wanted = NULL;
-	queue->failed = false;
+	queue->refusal.failed = false;
 	return true;
 }

@@ -21,55 +21,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apply/sink_statement.h"
 #include "lib/base/error.h"
-#include "lib/change/change.h"
 
 #define QUEUE_ENTRIES 1024u /* a power of two */
 #define QUEUE_UNSENT ((size_t)1 << 20)
-#define QUEUE_KEY_MAX 128
-/* Of a binlog's name; a longer one is cut. */
-#define QUEUE_FILE_MAX 64
 
-enum queue_kind {
-	QUEUE_BEGIN,
-	QUEUE_PREPARE, /* *prepared is cleared if the server did not take it */
-	QUEUE_WRITE,   /* must touch `rows` rows */
-	QUEUE_TRUNCATE,
-	QUEUE_QUERY,    /* its result goes to queue_query() */
-	QUEUE_POSITION, /* division by zero: the epoch has moved on */
-	QUEUE_COMMIT,
-	QUEUE_OTHER, /* ROLLBACK, DEALLOCATE: any answer will do */
-	QUEUE_SYNC
-};
-
-/* What a statement is for: enough to name a change that is refused. */
 struct queue_entry {
-	enum queue_kind kind;
+	struct sink_statement statement;
 	bool answered;
-	bool maybe_none;                         /* QUEUE_WRITE: 0 rows are right as well */
-	uint32_t rows;                           /* QUEUE_WRITE */
-	const char *verb;                        /* "an insert into", "an update of", "a delete from" */
-	const char *table;                       /* lives as long as the sink */
-	bool *prepared;                          /* QUEUE_PREPARE */
-	char file[QUEUE_FILE_MAX];               /* of the first row, as lsn: change.h; "": none */
-	uint64_t lsn, index;                     /* of the first row */
-	uint64_t last_index;                     /* of the last row */
-	uint64_t last_commit;                    /* of the last row's transaction */
-	char transaction_id[TRANSACTION_ID_MAX]; /* of the first row */
-	char key[QUEUE_KEY_MAX];                 /* of the only row: "id=42"; "": none */
+	bool *prepared; /* SINK_PREPARE: is cleared if the server did not take it */
 };
 
 struct queue {
 	PGconn *conn;
 	int wake_fd;
 	bool (*stop)(void);
-	uint64_t *row_wise_until; /* sink.h: raised when a statement of several rows is refused */
 	bool broken;
-	bool failed; /* `error` is set: the server refused something since the last queue_rollback() */
-	struct error error;
+	struct sink_refusal refusal; /* since the last queue_rollback() */
 	size_t unsent;      /* bytes given to libpq since its buffer was last known to be empty */
 	unsigned unflushed; /* statements since the server was last asked to send its answers */
-	PGresult *wanted;   /* answer of a QUEUE_QUERY */
+	PGresult *wanted;   /* answer of a SINK_QUERY */
 	unsigned head, tail;
 	struct queue_entry entries[QUEUE_ENTRIES];
 };
@@ -82,7 +54,7 @@ void queue_release(struct queue *queue);
  * The entry for the next statement, cleared but for what `kind` says: fill it in, then send at once with one of the
  * functions below. Waits while the queue is full; -1: broken. A server's error is not reported here.
  */
-int queue_next(struct queue *queue, enum queue_kind kind, struct queue_entry **ret_entry, struct error *err);
+int queue_next(struct queue *queue, enum sink_kind kind, struct queue_entry **ret_entry, struct error *err);
 int queue_send(struct queue *queue, const char *sql, int count, const Oid *types, const char *const *values,
 	struct error *err);
 int queue_send_prepare(
@@ -113,8 +85,5 @@ unsigned queue_in_flight(const struct queue *queue);
 enum error_class queue_class(const char *sqlstate);
 /* Fills err from a message of libpq's (one line of it), with class and hint by SQLSTATE; returns -1. */
 int queue_error_set(struct error *err, const char *what, const char *message, const char *sqlstate);
-
-/* Waits for the socket; returns revents, 0 after timeout_ms; -1: interrupted, or not possible. */
-int queue_wait(int fd, short events, int wake_fd, bool (*stop)(void), int timeout_ms, struct error *err);
 
 #endif

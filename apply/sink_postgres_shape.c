@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/sink_text.h"
+
 /* Oldest server whose catalogue has all of this: 12 (attgenerated). indkey and indclass count from 0, a slice of them
  * from 1. */
 const char shape_query[] =
@@ -84,16 +86,6 @@ const char shape_enum_query[] =
 	" (SELECT FROM pg_catalog.pg_enum e WHERE e.enumtypid = $1::oid AND e.enumlabel = l) LIMIT 1";
 
 /* ---- types ---- */
-
-static bool is_one_of(const char *name, const char *list)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = list; len > 0 && (at = strstr(at, name)) != NULL; at += len)
-		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-			return true;
-	return false;
-}
 
 /* The name alone of a type as format_type() writes it: public."My type"(3) -> My type. */
 static void bare_name(const char *full, char *out, size_t size)
@@ -171,23 +163,23 @@ static bool string_holds(const struct column *source, const struct shape_type *t
 	char name[256] = "";
 	long length;
 
-	if (is_one_of(target->base, "text citext"))
+	if (sink_is_one_of(target->base, "text citext"))
 		return true;
 	if (source->source_type != NULL)
 		bare_name(source->source_type, name, sizeof name);
 	name[strcspn(name, "[")] = '\0';
 	length = source->source_type != NULL ? modifier(source->source_type) : -1;
 	/* Others would be padded. MySQL's char(n) means the same as PostgreSQL's; "char" without n is not it. */
-	if (strcmp(target->base, "bpchar") == 0 && !is_one_of(name, "character bpchar") &&
+	if (strcmp(target->base, "bpchar") == 0 && !sink_is_one_of(name, "character bpchar") &&
 		(strcmp(name, "char") != 0 || length < 0))
 		return false;
 	if (target->typmod < 4 || name[0] == '\0')
 		return true;
 	if (strcmp(name, "tinytext") == 0)
 		return target->typmod - 4 >= 255;
-	if (strcmp(name, "character varying") == 0 || is_one_of(name, "varchar character bpchar char"))
+	if (strcmp(name, "character varying") == 0 || sink_is_one_of(name, "varchar character bpchar char"))
 		return length < 0 || length <= target->typmod - 4;
-	return !is_one_of(name, "text citext json jsonb xml mediumtext longtext");
+	return !sink_is_one_of(name, "text citext json jsonb xml mediumtext longtext");
 }
 
 /* Characters of UTF-8. */
@@ -228,7 +220,7 @@ static bool fraction_holds(const struct column *source, int typmod)
 
 static bool is_string(const char *base)
 {
-	return is_one_of(base, "text varchar bpchar");
+	return sink_is_one_of(base, "text varchar bpchar");
 }
 
 /* Of COLUMN_STRING: text types among each other; a type that travels as its text into the same type, or into a text. */
@@ -238,7 +230,7 @@ static bool carried_holds(const struct column *source, const struct shape_type *
 		return string_holds(source, target);
 	if (source->source_type == NULL || source->source_type[0] == '\0')
 		return true; /* not known: the server's input function decides */
-	if (strcmp(target->base, "inet") == 0 && is_one_of(source->source_type, "inet4 inet6")) /* MariaDB's */
+	if (strcmp(target->base, "inet") == 0 && sink_is_one_of(source->source_type, "inet4 inet6")) /* MariaDB's */
 		return true;
 	if (same_type(source->source_type, target->declared, target->typmod))
 		return true;
@@ -249,11 +241,11 @@ static bool integer_holds(const struct column *source, const char *base, int typ
 {
 	switch (source->type) {
 	case COLUMN_INT16: /* BOOLEAN is tinyint(1): its values are checked one by one */
-		return is_one_of(base, "int2 int4 int8") ||
+		return sink_is_one_of(base, "int2 int4 int8") ||
 			(strcmp(base, "bool") == 0 && has_source_type(source, "tinyint")) ||
 			(strcmp(base, "numeric") == 0 && numeric_holds(typmod, 5, 0));
 	case COLUMN_INT32:
-		return is_one_of(base, "int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 10, 0));
+		return sink_is_one_of(base, "int4 int8") || (strcmp(base, "numeric") == 0 && numeric_holds(typmod, 10, 0));
 	case COLUMN_INT64:
 		if (strcmp(base, "oid") == 0)
 			return source->source_type != NULL && strcmp(source->source_type, "oid") == 0;
@@ -277,7 +269,7 @@ static bool decimal_holds(const struct column *source, const struct shape_type *
 /* A json column keeps the text as it was written, jsonb does not; MySQL's own JSON does not keep it either. */
 static bool json_holds(const struct column *source, const struct shape_type *target)
 {
-	if (is_one_of(target->base, "json text"))
+	if (sink_is_one_of(target->base, "json text"))
 		return true;
 	if (strcmp(target->base, "jsonb") == 0)
 		return target->mysql || source->source_type == NULL || strcmp(source->source_type, "json") != 0;
@@ -319,7 +311,7 @@ static bool mysql_type_holds(const struct column *source, const struct shape_typ
 	case COLUMN_BITS:
 		return bits_hold(source, target);
 	case COLUMN_YEAR:
-		return is_one_of(base, "int2 int4 int8 text") ||
+		return sink_is_one_of(base, "int2 int4 int8 text") ||
 			(strcmp(base, "numeric") == 0 && numeric_holds(target->typmod, 4, 0));
 	case COLUMN_SET:
 		if (target->element[0] != '\0')
@@ -329,9 +321,9 @@ static bool mysql_type_holds(const struct column *source, const struct shape_typ
 	case COLUMN_DURATION:
 		return duration_holds(source, target);
 	case COLUMN_GEOMETRY:
-		return is_one_of(base, "bytea geometry");
+		return sink_is_one_of(base, "bytea geometry");
 	case COLUMN_VECTOR:
-		return strcmp(base, "bytea") == 0 || is_one_of(target->element, "float4 float8");
+		return strcmp(base, "bytea") == 0 || sink_is_one_of(target->element, "float4 float8");
 	default:
 		return false;
 	}
@@ -357,7 +349,7 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 	case COLUMN_UINT64:
 		return integer_holds(source, base, target->typmod);
 	case COLUMN_FLOAT32:
-		return is_one_of(base, "float4 float8");
+		return sink_is_one_of(base, "float4 float8");
 	case COLUMN_FLOAT64:
 		return strcmp(base, "float8") == 0;
 	case COLUMN_DECIMAL:
@@ -369,13 +361,13 @@ static bool type_holds(const struct column *source, const struct shape_type *tar
 	case COLUMN_JSON:
 		return json_holds(source, target);
 	case COLUMN_XML:
-		return is_one_of(base, "xml text");
+		return sink_is_one_of(base, "xml text");
 	case COLUMN_UUID:
-		return is_one_of(base, "uuid text");
+		return sink_is_one_of(base, "uuid text");
 	case COLUMN_ENUM:
 		return target->kind == 'e' || labels_hold(source, target);
 	case COLUMN_DATE:
-		return is_one_of(base, "date text");
+		return sink_is_one_of(base, "date text");
 	case COLUMN_TIME:
 		return strcmp(base, "time") == 0 && fraction_holds(source, target->typmod);
 	case COLUMN_TIMETZ:
@@ -433,7 +425,7 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 		return false;
 	/* A number never goes in another type's binary form: into a text it is written as text. */
 	*ret_form = form_of(target->base);
-	if (is_one_of(target->base, "bit varbit") && source->type == COLUMN_BITS)
+	if (sink_is_one_of(target->base, "bit varbit") && source->type == COLUMN_BITS)
 		*ret_form = FORM_BITS;
 	else if (strcmp(target->base, "geometry") == 0 && source->type == COLUMN_GEOMETRY)
 		*ret_form = FORM_EWKB;
@@ -448,24 +440,17 @@ bool shape_type_holds(const struct column *source, const struct shape_type *targ
 
 int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct error *err)
 {
-	const struct table *table = mapping->table;
-
 	buf_append_byte(out, '{');
-	for (size_t k = 0; k < table->key_count; k++) {
-		const char *name = NULL;
+	for (size_t k = 0; k < mapping->table->key_count; k++) {
+		const char *name;
+		size_t i = 0;
 
-		for (size_t i = 0; i < mapping->column_count && name == NULL; i++)
-			if (mapping->columns[i].source == table->key[k])
-				name = mapping->columns[i].target;
-		if (name == NULL) {
-			(void)error_set(err, ERROR_CONFIG,
-				"column %s of %s.%s is part of its key but is not written to the target",
-				table->columns[table->key[k]].name, table->schema, table->name);
-			return error_hint(err, "include the column: updates and deletes find their row by it");
-		}
+		if (sink_key_column(mapping, k, &i, err) < 0)
+			return -1;
+		name = mapping->columns[i].target;
 		if (k > 0)
 			buf_append_byte(out, ',');
-		pg_array_quote(out, name, strlen(name));
+		sink_array_quote(out, name, strlen(name));
 	}
 	buf_append_byte(out, '}');
 	(void)buf_cstr(out);
@@ -490,7 +475,7 @@ static bool is_mysql(const struct table *table)
 		if (table->columns[i].type == COLUMN_ARRAY || type == NULL || type[0] == '"' || strstr(type, " zone") != NULL)
 			continue;
 		bare_name(type, name, sizeof name);
-		if (strstr(type, " unsigned") != NULL || is_one_of(name, spelled))
+		if (strstr(type, " unsigned") != NULL || sink_is_one_of(name, spelled))
 			return true;
 	}
 	return false;
@@ -509,10 +494,10 @@ static bool is_true(const PGresult *answer, int row, int field)
 	return PQgetvalue(answer, row, field)[0] == 't';
 }
 
-static int check_type(
-	const struct shape *shape, struct shape_column *column, const PGresult *answer, int row, struct error *err)
+static int check_type(const struct shape *shape, size_t i, const PGresult *answer, int row, struct error *err)
 {
-	const struct column *source = column->source;
+	const struct column *source = shape->table.columns[i].source;
+	struct shape_column *column = &shape->columns[i];
 	struct shape_type type = { .base = PQgetvalue(answer, row, Q_BASE),
 		.declared = PQgetvalue(answer, row, Q_DECLARED),
 		.element = PQgetvalue(answer, row, Q_ELEMENT),
@@ -524,54 +509,36 @@ static int check_type(
 	type.typmod = (int)strtol(PQgetvalue(answer, row, Q_TYPMOD), NULL, 10);
 	if (shape_type_holds(source, &type, &column->form))
 		return 0;
-	(void)error_set(err, ERROR_CONFIG,
-		"column %s of target table %s is %s, which does not hold every value of the source's %s", column->name,
-		shape->name, type.declared,
-		source->source_type != NULL && source->source_type[0] != '\0' ? source->source_type :
-										column_type_name(source->type));
+	(void)sink_column_refused(&shape->table, i, type.declared, err);
 	return error_hint(err, "give the target's column the source's type, or leave the column out");
 }
 
-static int check_column(
-	struct shape *shape, const struct sink_mapping *mapping, size_t i, const PGresult *answer, struct error *err)
+static int check_column(struct shape *shape, size_t i, const PGresult *answer, struct error *err)
 {
-	const struct sink_column *from = &mapping->columns[i];
+	struct sink_table_column *name = &shape->table.columns[i];
 	struct shape_column *column = &shape->columns[i];
-	int row = find_row(answer, from->target);
+	int row = find_row(answer, name->name);
 
-	column->source = &mapping->table->columns[from->source];
-	column->index = from->source;
-	column->name = strdup(from->target);
-	if (column->name == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
-	if (row < 0) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s has no column \"%s\"", shape->name, from->target);
-		return error_hint(err, "add the column to the target's table, rename it in `tables`, or leave it out");
-	}
-	if (PQgetvalue(answer, row, Q_GENERATED)[0] != '\0') {
-		(void)error_set(err, ERROR_CONFIG, "column %s of target table %s is generated and cannot be written",
-			from->target, shape->name);
-		return error_hint(err, "leave the column out: the target computes it");
-	}
+	if (row < 0)
+		return sink_column_missing(&shape->table, i, err);
+	if (PQgetvalue(answer, row, Q_GENERATED)[0] != '\0')
+		return sink_column_generated(&shape->table, i, err);
 	column->type = (Oid)strtoul(PQgetvalue(answer, row, Q_TYPE), NULL, 10);
-	column->identity_always = PQgetvalue(answer, row, Q_IDENTITY)[0] == 'a';
-	for (size_t k = 0; k < mapping->table->key_count; k++)
-		if (mapping->table->key[k] == from->source)
-			column->key = true;
-	if (column->identity_always && !column->key) {
+	name->fixed = PQgetvalue(answer, row, Q_IDENTITY)[0] == 'a';
+	if (name->fixed && !name->key) {
 		(void)error_set(err, ERROR_CONFIG,
 			"column %s of target table %s is GENERATED ALWAYS AS IDENTITY and not part of the key, so "
 			"that it cannot be updated",
-			from->target, shape->name);
+			name->name, shape->table.name);
 		return error_hint(err, "alter it to GENERATED BY DEFAULT, or leave the column out");
 	}
-	shape->overriding = shape->overriding || column->identity_always;
-	if (column->key && !PQgetisnull(answer, row, Q_EQUALS)) {
+	shape->overriding = shape->overriding || name->fixed;
+	if (name->key && !PQgetisnull(answer, row, Q_EQUALS)) {
 		column->equals = strdup(PQgetvalue(answer, row, Q_EQUALS));
 		if (column->equals == NULL)
 			return error_set(err, ERROR_RETRY, "memory is short");
 	}
-	return check_type(shape, column, answer, row, err);
+	return check_type(shape, i, answer, row, err);
 }
 
 /* A column that no mapping fills must be able to fill itself. */
@@ -579,78 +546,28 @@ static int check_others(const struct shape *shape, const PGresult *answer, struc
 {
 	for (int row = 0; row < PQntuples(answer); row++) {
 		const char *name = PQgetvalue(answer, row, Q_NAME);
-		bool mapped = false;
 
-		for (size_t i = 0; i < shape->column_count && !mapped; i++)
-			mapped = strcmp(shape->columns[i].name, name) == 0;
-		if (mapped || !is_true(answer, row, Q_NEEDED))
-			continue;
-		(void)error_set(err, ERROR_CONFIG,
-			"column %s of target table %s is NOT NULL without a default, and no source column goes there",
-			name, shape->name);
-		return error_hint(err, "give it a default at the target, or map a source column to it");
+		if (!sink_table_has(&shape->table, name) && is_true(answer, row, Q_NEEDED))
+			return sink_column_unfilled(&shape->table, name, err);
 	}
 	return 0;
 }
 
-static int check_key(struct shape *shape, const struct sink_mapping *mapping, struct error *err)
+/* The query has looked for the index, and gives its operators. */
+static int check_key(const struct shape *shape, const struct sink_mapping *mapping, struct error *err)
 {
-	const struct table *table = mapping->table;
-
-	if (table->key_count == 0)
-		return 0;
-	shape->key = calloc(table->key_count, sizeof *shape->key);
-	if (shape->key == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (!shape->columns[i].key)
-			continue;
-		if (shape->columns[i].equals == NULL) {
-			(void)error_set(err, ERROR_CONFIG,
-				"target table %s has no unique index over exactly the key of %s.%s (with column %s)",
-				shape->name, table->schema, table->name, shape->columns[i].name);
-			return error_hint(
-				err, "add a primary key or a unique index over the same columns at the target");
-		}
-		if (shape->key_count == table->key_count)
-			return error_set(
-				err, ERROR_CONFIG, "a key column of %s.%s is mapped twice", table->schema, table->name);
-		shape->key[shape->key_count++] = i;
-	}
-	return 0;
-}
-
-static int shape_names(struct shape *shape, const struct sink_mapping *mapping, struct error *err)
-{
-	struct buf name, quoted;
-
-	buf_init(&name, 4096);
-	buf_init(&quoted, 4096);
-	buf_printf(&name, "%s.%s", mapping->target_schema, mapping->target_table);
-	pg_identifier(&quoted, mapping->target_schema);
-	buf_append_byte(&quoted, '.');
-	pg_identifier(&quoted, mapping->target_table);
-	shape->name = buf_take(&name);
-	shape->quoted = buf_take(&quoted);
-	if (shape->name == NULL || shape->quoted == NULL)
-		return error_set(err, ERROR_RETRY, "memory is short");
+	for (size_t k = 0; k < shape->table.key_count; k++)
+		if (shape->columns[shape->table.key[k]].equals == NULL)
+			return sink_key_missing(&shape->table, mapping, shape->table.key[k], "", err);
 	return 0;
 }
 
 static int check_table(
 	const struct shape *shape, const struct sink_mapping *mapping, const PGresult *answer, struct error *err)
 {
-	if (PQntuples(answer) == 0) {
-		(void)error_set(err, ERROR_CONFIG, "target table %s is missing", shape->name);
-		return error_hint(err, "create it, or map %s.%s to another table in `tables`", mapping->table->schema,
-			mapping->table->name);
-	}
-	if (!is_one_of(PQgetvalue(answer, 0, Q_RELKIND), "r p"))
-		return error_set(err, ERROR_CONFIG, "target %s is not a table", shape->name);
-	if (mapping->column_count == 0 || mapping->column_count > SHAPE_COLUMNS_MAX)
-		return error_set(err, ERROR_CONFIG, "%zu columns are mapped to target table %s", mapping->column_count,
-			shape->name);
-	return 0;
+	if (PQntuples(answer) == 0)
+		return sink_table_missing(&shape->table, mapping, "", err);
+	return sink_is_one_of(PQgetvalue(answer, 0, Q_RELKIND), "r p") ? 0 : sink_table_is_other(&shape->table, err);
 }
 
 int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct shape **ret_shape, struct error *err)
@@ -659,20 +576,19 @@ int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct
 
 	if (shape == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
-	shape->source_columns = mapping->table->column_count;
 	shape->mysql = is_mysql(mapping->table);
-	if (shape_names(shape, mapping, err) < 0 || check_table(shape, mapping, answer, err) < 0)
+	if (sink_table_init(&shape->table, mapping, pg_identifier, err) < 0 ||
+		check_table(shape, mapping, answer, err) < 0)
 		goto fail;
-	shape->cascades = is_true(answer, 0, Q_CASCADES);
-	shape->key_cascades = is_true(answer, 0, Q_KEY_CASCADES);
-	shape->columns = calloc(mapping->column_count, sizeof *shape->columns);
+	shape->table.cascades = is_true(answer, 0, Q_CASCADES);
+	shape->table.key_cascades = is_true(answer, 0, Q_KEY_CASCADES);
+	shape->columns = calloc(shape->table.column_count, sizeof *shape->columns);
 	if (shape->columns == NULL) {
 		(void)error_set(err, ERROR_RETRY, "memory is short");
 		goto fail;
 	}
-	shape->column_count = mapping->column_count;
-	for (size_t i = 0; i < shape->column_count; i++)
-		if (check_column(shape, mapping, i, answer, err) < 0)
+	for (size_t i = 0; i < shape->table.column_count; i++)
+		if (check_column(shape, i, answer, err) < 0)
 			goto fail;
 	if (check_others(shape, answer, err) < 0 || check_key(shape, mapping, err) < 0)
 		goto fail;
@@ -687,14 +603,10 @@ void shape_free(struct shape *shape)
 {
 	if (shape == NULL)
 		return;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		free(shape->columns[i].name);
+	for (size_t i = 0; i < shape->table.column_count && shape->columns != NULL; i++)
 		free(shape->columns[i].equals);
-	}
 	free(shape->columns);
-	free(shape->key);
-	free(shape->name);
-	free(shape->quoted);
+	sink_table_release(&shape->table);
 	free(shape);
 }
 
@@ -704,16 +616,12 @@ void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *
 {
 	size_t n = 0;
 
-	buf_printf(sql, "INSERT INTO %s (", shape->quoted);
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (i > 0)
-			buf_append_byte(sql, ',');
-		pg_identifier(sql, shape->columns[i].name);
-	}
-	buf_printf(sql, ")%s VALUES ", shape->overriding ? " OVERRIDING SYSTEM VALUE" : "");
+	buf_printf(sql, "INSERT INTO %s ", shape->table.quoted);
+	sink_table_list(&shape->table, false, sql);
+	buf_printf(sql, "%s VALUES ", shape->overriding ? " OVERRIDING SYSTEM VALUE" : "");
 	for (size_t row = 0; row < rows; row++) {
 		buf_append_str(sql, row > 0 ? ",(" : "(");
-		for (size_t i = 0; i < shape->column_count; i++) {
+		for (size_t i = 0; i < shape->table.column_count; i++) {
 			if (types != NULL)
 				types[n] = shape->columns[i].type;
 			buf_printf(sql, i > 0 ? ",$%zu" : "$%zu", ++n);
@@ -724,63 +632,62 @@ void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *
 
 /* The key is that of parameters n + 1 ...; but a column of `set` (NULL: none) has its new value. */
 static void put_key(
-	const struct shape *shape, size_t n, const struct shape_set *set, struct buf *sql, Oid *types)
+	const struct shape *shape, size_t n, const struct sink_set *set, struct buf *sql, Oid *types)
 {
-	for (size_t k = 0; k < shape->key_count; k++) {
-		const struct shape_column *column = &shape->columns[shape->key[k]];
-		size_t param = n + k + 1;
+	for (size_t k = 0; k < shape->table.key_count; k++) {
+		size_t at = shape->table.key[k], param = n + k + 1;
+		const struct shape_column *column = &shape->columns[at];
 
 		if (types != NULL)
 			types[param - 1] = column->type;
-		if (set != NULL && shape_set_has(set, shape->key[k])) {
+		if (set != NULL && sink_set_has(set, at)) {
 			param = 0;
-			for (size_t i = 0; i <= shape->key[k]; i++)
-				param += shape_set_has(set, i) ? 1 : 0;
+			for (size_t i = 0; i <= at; i++)
+				param += sink_set_has(set, i) ? 1 : 0;
 		}
 		buf_append_str(sql, k > 0 ? " AND " : "");
-		pg_identifier(sql, column->name);
-		buf_printf(sql, " OPERATOR(%s) $%zu", column->equals, param);
+		buf_printf(sql, "%s OPERATOR(%s) $%zu", shape->table.columns[at].quoted, column->equals, param);
 	}
 }
 
 /* WHERE ...; n: parameters so far. */
 static void put_identity(const struct shape *shape, size_t n, struct buf *sql, Oid *types)
 {
-	if (shape->key_count > 0) {
+	const struct sink_table *table = &shape->table;
+
+	if (table->key_count > 0) {
 		buf_append_str(sql, " WHERE ");
 		put_key(shape, n, NULL, sql, types);
 		return;
 	}
-	buf_printf(sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM %s", shape->quoted);
-	for (size_t i = 0; i < shape->column_count; i++) {
-		buf_append_str(sql, i > 0 ? " AND " : " WHERE ");
-		pg_identifier(sql, shape->columns[i].name);
+	buf_printf(sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM %s", table->quoted);
+	for (size_t i = 0; i < table->column_count; i++) {
 		if (types != NULL)
 			types[n] = shape->columns[i].type;
-		buf_printf(sql, "::text IS NOT DISTINCT FROM $%zu::text", ++n);
+		buf_printf(sql, "%s%s::text IS NOT DISTINCT FROM $%zu::text", i > 0 ? " AND " : " WHERE ",
+			table->columns[i].quoted, ++n);
 	}
 	buf_append_str(sql, " LIMIT 1)");
 }
 
-void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types)
+void shape_update(const struct shape *shape, const struct sink_set *set, struct buf *sql, Oid *types)
 {
 	bool moves = false;
 	size_t n = 0;
 
-	buf_printf(sql, "UPDATE %s SET ", shape->quoted);
-	for (size_t i = 0; i < shape->column_count; i++) {
-		if (!shape_set_has(set, i))
+	buf_printf(sql, "UPDATE %s SET ", shape->table.quoted);
+	for (size_t i = 0; i < shape->table.column_count; i++) {
+		if (!sink_set_has(set, i))
 			continue;
 		if (n > 0)
 			buf_append_byte(sql, ',');
-		pg_identifier(sql, shape->columns[i].name);
 		if (types != NULL)
 			types[n] = shape->columns[i].type;
-		buf_printf(sql, "=$%zu", ++n);
-		moves = moves || shape->columns[i].key;
+		buf_printf(sql, "%s=$%zu", shape->table.columns[i].quoted, ++n);
+		moves = moves || shape->table.columns[i].key;
 	}
 	put_identity(shape, n, sql, types);
-	if (moves && shape->key_cascades) {
+	if (moves && shape->table.key_cascades) {
 		buf_append_str(sql, " OR ");
 		put_key(shape, n, set, sql, types);
 	}
@@ -788,6 +695,6 @@ void shape_update(const struct shape *shape, const struct shape_set *set, struct
 
 void shape_delete(const struct shape *shape, struct buf *sql, Oid *types)
 {
-	buf_printf(sql, "DELETE FROM %s", shape->quoted);
+	buf_printf(sql, "DELETE FROM %s", shape->table.quoted);
 	put_identity(shape, 0, sql, types);
 }

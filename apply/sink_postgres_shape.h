@@ -14,57 +14,24 @@
 #include <stdint.h>
 
 #include "apply/sink.h"
-#include "apply/sink_postgres_text.h"
+#include "apply/sink_postgres_param.h"
+#include "apply/sink_table.h"
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 
-/* Most columns of a PostgreSQL table (MaxHeapAttributeNumber), so most bits of a set of columns. */
-#define SHAPE_COLUMNS_MAX 1600
-#define SHAPE_SET_WORDS ((SHAPE_COLUMNS_MAX + 63) / 64)
-/* No SQL text of ours is longer. */
-#define SHAPE_SQL_MAX ((size_t)4 << 20)
-
-/* Indexes of shape columns, one bit each. */
-struct shape_set {
-	uint64_t words[SHAPE_SET_WORDS];
-};
-
-static inline bool shape_set_has(const struct shape_set *set, size_t i)
-{
-	return (set->words[i / 64] >> (i % 64) & 1) != 0;
-}
-
-static inline void shape_set_add(struct shape_set *set, size_t i)
-{
-	set->words[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-/* A mapped column. */
+/* What the target has for a mapped column, beside struct sink_table_column. */
 struct shape_column {
-	const struct column *source; /* the mapping's table owns it */
-	size_t index;                /* in the source table's columns */
-	char *name;                  /* at the target */
-	char *equals;                /* key columns: the unique index's own operator, "pg_catalog.=" */
+	char *equals; /* key columns: the unique index's own operator, "pg_catalog.=" */
 	Oid type;
 	Oid enum_type; /* of an enum, or of an array of one: its labels are still to be compared; 0: none */
 	enum pg_form form;
-	bool key;
-	bool identity_always; /* GENERATED ALWAYS AS IDENTITY: can be inserted (overriding) but not updated */
 };
 
 struct shape {
-	char *name;   /* "crm.customer", for messages */
-	char *quoted; /* "crm"."customer", for SQL */
-	size_t source_columns;
-	struct shape_column *columns;
-	size_t column_count;
-	size_t *key; /* indexes in columns, of the source's key; key_count 0: rows are found by all their columns */
-	size_t key_count;
-	bool cascades; /* a foreign key ON DELETE CASCADE: a row may be gone before its own delete comes */
-	/* A foreign key ON UPDATE CASCADE in the key: a row may have its new key before its own update comes. */
-	bool key_cascades;
-	bool overriding;
-	bool mysql; /* the source is MySQL or MariaDB, as far as its columns' types tell */
+	struct sink_table table;
+	struct shape_column *columns; /* table.column_count */
+	bool overriding;              /* a column is GENERATED ALWAYS AS IDENTITY */
+	bool mysql;                   /* the source is MySQL or MariaDB, as far as its columns' types tell */
 };
 
 /* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none:
@@ -98,11 +65,11 @@ struct shape_type {
 };
 bool shape_type_holds(const struct column *source, const struct shape_type *target, enum pg_form *ret_form);
 
-/* ---- SQL, each with its parameters in the order of struct shape's columns ---- */
+/* ---- SQL, each with its parameters in the order of the table's columns ---- */
 /* INSERT of `rows` rows: all columns, row after row. Appends each parameter's type to types (NULL: do not). */
 void shape_insert(const struct shape *shape, size_t rows, struct buf *sql, Oid *types);
 /* UPDATE: the columns of `set`, then the row's identity. With key_cascades a move of the key finds the row by either. */
-void shape_update(const struct shape *shape, const struct shape_set *set, struct buf *sql, Oid *types);
+void shape_update(const struct shape *shape, const struct sink_set *set, struct buf *sql, Oid *types);
 /* DELETE: the row's identity: the key columns, or without a key all columns. */
 void shape_delete(const struct shape *shape, struct buf *sql, Oid *types);
 

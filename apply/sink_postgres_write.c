@@ -9,7 +9,7 @@
  * 4. with the statement goes an entry that names the change, in case that the server refuses it.
  *
  * A run ends at another table or operation, at WRITE_ROWS rows or RUN_BYTES, and at the commit. Up to *row_wise_until
- * every run has one row (sink_postgres_queue.c says why).
+ * every run has one row (sink_statement.h says why).
  */
 #include "apply/sink_postgres_write.h"
 
@@ -27,13 +27,12 @@
 
 /* ---- life cycle ---- */
 
-void writer_init(struct writer *writer, struct queue *queue, uint64_t *row_wise_until)
+void writer_init(struct writer *writer, struct queue *queue)
 {
 	memset(writer, 0, sizeof *writer);
 	writer->queue = queue;
-	writer->row_wise_until = row_wise_until;
 	buf_init(&writer->run.bytes, ROW_BYTES_MAX);
-	buf_init(&writer->sql, SHAPE_SQL_MAX);
+	buf_init(&writer->sql, SINK_SQL_MAX);
 	buf_init(&writer->key, KEY_BYTES_MAX);
 }
 
@@ -56,7 +55,7 @@ void writer_release(struct writer *writer)
 	free(run->lengths);
 	free(run->formats);
 	free(run->types);
-	writer_init(writer, NULL, NULL);
+	writer_init(writer, NULL);
 }
 
 static bool grow(void *array, size_t count, size_t size)
@@ -84,13 +83,13 @@ static int reserve(struct write_run *run, size_t columns, struct error *err)
 }
 
 _Static_assert(
-	SHAPE_COLUMNS_MAX *WRITE_ROWS <= PARAMS_MAX, "a full run of the widest table must fit into one statement");
+	SINK_COLUMNS_MAX *WRITE_ROWS <= PARAMS_MAX, "a full run of the widest table must fit into one statement");
 
 int writer_add(struct writer *writer, struct shape *shape, struct write_target **ret_target, struct error *err)
 {
 	struct write_target *target = calloc(1, sizeof *target);
 
-	if (target == NULL || reserve(&writer->run, shape->column_count, err) < 0) {
+	if (target == NULL || reserve(&writer->run, shape->table.column_count, err) < 0) {
 		free(target);
 		shape_free(shape);
 		return error_set(err, ERROR_RETRY, "memory is short");
@@ -104,95 +103,27 @@ int writer_add(struct writer *writer, struct shape *shape, struct write_target *
 
 /* ---- naming a change ---- */
 
-/* Cuts at a whole character, and keeps one line one line. */
-static void put_key(struct writer *writer, char *out, size_t *len)
-{
-	size_t take = writer->key.len, room = QUEUE_KEY_MAX - 1 - *len;
-
-	if (take > room) {
-		take = room;
-		while (take > 0 && ((unsigned char)writer->key.data[take] & 0xc0) == 0x80)
-			take--;
-	}
-	for (size_t i = 0; i < take; i++)
-		out[*len + i] = (unsigned char)writer->key.data[i] < 0x20 ? '?' : writer->key.data[i];
-	*len += take;
-	out[*len] = '\0';
-}
-
-static void describe_key(struct writer *writer, const struct shape *shape, const struct value *row, char *out)
-{
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (size_t k = 0; k < shape->key_count && row != NULL; k++) {
-		const struct shape_column *column = &shape->columns[shape->key[k]];
-		const struct value *val = &row[column->index];
-
-		buf_reset(&writer->key);
-		buf_append_str(&writer->key, k > 0 ? ", " : "");
-		buf_append_str(&writer->key, column->name);
-		buf_append_byte(&writer->key, '=');
-		if (val->kind == VALUE_TEXT || val->kind == VALUE_EXACT)
-			buf_append(&writer->key, val->text.ptr,
-				val->text.len < QUEUE_KEY_MAX ? val->text.len : QUEUE_KEY_MAX);
-		else if (val->kind == VALUE_NULL || val->kind == VALUE_UNCHANGED)
-			buf_append_str(&writer->key, "NULL");
-		else
-			(void)pg_text(column->source, val, &writer->key, NULL);
-		if (!writer->key.failed)
-			put_key(writer, out, &len);
-	}
-}
-
-static void describe_row(struct writer *writer, const struct shape *shape, const struct change *chg,
-	const struct value *key, const struct transaction *txn, struct write_row *row)
-{
-	const char *file = chg->file != NULL ? chg->file : "";
-	size_t file_len = strnlen(file, sizeof row->file - 1);
-
-	memcpy(row->file, file, file_len);
-	row->file[file_len] = '\0';
-	row->lsn = chg->lsn != 0 || file_len > 0 ? chg->lsn : txn->commit;
-	row->index = chg->index;
-	row->commit = txn->commit;
-	memcpy(row->transaction_id, txn->id, strnlen(txn->id, sizeof row->transaction_id - 1) + 1);
-	row->transaction_id[sizeof row->transaction_id - 1] = '\0';
-	describe_key(writer, shape, key, row->key);
-}
-
 static void put_entry(struct queue_entry *entry, const char *verb, const struct shape *shape,
-	const struct write_row *rows, unsigned count)
+	const struct sink_place *rows, unsigned count)
 {
-	entry->verb = verb;
-	entry->table = shape->name;
-	entry->rows = count;
-	memcpy(entry->file, rows[0].file, strlen(rows[0].file) + 1);
-	entry->lsn = rows[0].lsn;
-	entry->index = rows[0].index;
-	entry->last_index = rows[count - 1].index;
-	entry->last_commit = rows[count - 1].commit;
-	memcpy(entry->transaction_id, rows[0].transaction_id, strlen(rows[0].transaction_id) + 1);
-	if (count == 1)
-		memcpy(entry->key, rows[0].key, strlen(rows[0].key) + 1);
+	struct sink_statement *statement = &entry->statement;
+
+	statement->verb = verb;
+	statement->table = shape->table.name;
+	statement->rows = count;
+	statement->last_commit = rows[count - 1].commit;
+	statement->first = rows[0];
 }
 
-/* An error that this side found, with the name of the change in front. */
-static int cannot(struct error *err, const char *verb, const struct shape *shape, const struct write_row *row)
+/* Names the change in `place`, and says what the event lacks. */
+static int check_event(struct writer *writer, const struct shape *shape, const struct change *chg,
+	const struct value *old_key, const struct value *identity, const struct transaction *txn,
+	struct sink_place *place, struct error *err)
 {
-	char place[QUEUE_FILE_MAX + 24];
-
-	(void)position_place_format(row->file[0] != '\0' ? row->file : NULL, row->lsn, place, sizeof place);
-	return error_prefix(err, "cannot write %s %s at %s event %" PRIu64 " of transaction %s%s%s%s", verb,
-		shape->name, place, row->index, row->transaction_id,
-		row->key[0] != '\0' ? ", key (" : "", row->key, row->key[0] != '\0' ? ")" : "");
-}
-
-static int broken_stream(
-	struct error *err, const char *verb, const struct shape *shape, const struct write_row *row, const char *what)
-{
-	(void)error_set(err, ERROR_DATA, "%s", what);
-	return cannot(err, verb, shape, row);
+	sink_place_set(place, &shape->table, chg, identity, txn, &writer->key);
+	if (sink_check_event(&shape->table, chg, old_key, identity, err) < 0)
+		return sink_cannot_write(sink_verb(chg->op), &shape->table, place, err);
+	return 0;
 }
 
 /* ---- statements ---- */
@@ -203,13 +134,13 @@ static int prepare(struct writer *writer, struct write_statement *stmt, const ch
 {
 	struct queue_entry *entry;
 
-	if (buf_check(&writer->sql, shape->name, err) < 0)
+	if (buf_check(&writer->sql, shape->table.name, err) < 0)
 		return -1;
 	(void)snprintf(stmt->name, sizeof stmt->name, "t%" PRIu64, ++writer->names);
-	if (queue_next(writer->queue, QUEUE_PREPARE, &entry, err) < 0)
+	if (queue_next(writer->queue, SINK_PREPARE, &entry, err) < 0)
 		return -1;
-	entry->verb = verb;
-	entry->table = shape->name;
+	entry->statement.verb = verb;
+	entry->statement.table = shape->table.name;
 	entry->prepared = &stmt->prepared;
 	stmt->prepared = true;
 	return queue_send_prepare(
@@ -225,22 +156,22 @@ static int deallocate(struct writer *writer, struct write_statement *stmt, struc
 		return 0;
 	stmt->prepared = false;
 	(void)snprintf(sql, sizeof sql, "DEALLOCATE %s", stmt->name);
-	if (queue_next(writer->queue, QUEUE_OTHER, &entry, err) < 0)
+	if (queue_next(writer->queue, SINK_OTHER, &entry, err) < 0)
 		return -1;
 	return queue_send(writer->queue, sql, 0, NULL, NULL, err);
 }
 
 /* The UPDATE of these columns: the one that is there, else a free or the least recently used place. */
-static int find_update(struct writer *writer, struct write_target *target, const struct shape_set *set,
+static int find_update(struct writer *writer, struct write_target *target, const struct sink_set *set,
 	struct write_statement **ret_stmt, struct error *err)
 {
-	size_t words = (target->shape->column_count + 63) / 64 * sizeof set->words[0];
+	size_t columns = target->shape->table.column_count;
 	struct write_statement *oldest = &target->update[0];
 
 	for (size_t i = 0; i < WRITE_UPDATES; i++) {
 		struct write_statement *stmt = &target->update[i];
 
-		if (stmt->used > 0 && memcmp(&stmt->set, set, words) == 0) {
+		if (stmt->used > 0 && sink_set_equal(&stmt->set, set, columns)) {
 			*ret_stmt = stmt;
 			return 0;
 		}
@@ -273,9 +204,18 @@ static int send(
 		writer->queue, stmt->name, (int)count, run->values, run->lengths, run->formats, bytes, err);
 }
 
-/* ---- inserts ---- */
+/* Appends a column's parameter; *count goes on. */
+static int put_column(struct writer *writer, const struct shape *shape, size_t i, const struct value *row,
+	size_t *count, struct error *err)
+{
+	const struct sink_table_column *column = &shape->table.columns[i];
+	struct write_run *run = &writer->run;
 
-static const char insert_verb[] = "an insert into";
+	return pg_param(column->source, shape->columns[i].form, &row[column->index], &run->bytes,
+		&run->params[(*count)++], err);
+}
+
+/* ---- inserts ---- */
 
 static void run_clear(struct write_run *run)
 {
@@ -292,18 +232,18 @@ static int send_inserts(struct writer *writer, unsigned from, unsigned log2, str
 	struct write_run *run = &writer->run;
 	const struct shape *shape = run->target->shape;
 	struct write_statement *stmt = &run->target->insert[log2];
-	size_t columns = shape->column_count, count = columns << log2;
+	size_t columns = shape->table.column_count, count = columns << log2;
 	struct queue_entry *entry;
 
 	if (!stmt->prepared) {
 		buf_reset(&writer->sql);
 		shape_insert(shape, (size_t)1 << log2, &writer->sql, run->types);
-		if (prepare(writer, stmt, insert_verb, shape, count, err) < 0)
+		if (prepare(writer, stmt, sink_verb(CHANGE_INSERT), shape, count, err) < 0)
 			return -1;
 	}
-	if (queue_next(writer->queue, QUEUE_WRITE, &entry, err) < 0)
+	if (queue_next(writer->queue, SINK_WRITE, &entry, err) < 0)
 		return -1;
-	put_entry(entry, insert_verb, shape, run->rows + from, 1u << log2);
+	put_entry(entry, sink_verb(CHANGE_INSERT), shape, run->rows + from, 1u << log2);
 	return send(writer, stmt, from * columns, count, err);
 }
 
@@ -331,128 +271,81 @@ static int write_insert(struct writer *writer, struct write_target *target, cons
 {
 	struct write_run *run = &writer->run;
 	const struct shape *shape = target->shape;
-	struct pg_param *params;
-	struct write_row *row;
+	struct sink_place *row;
+	size_t n;
 
 	if (run->target != target && flush_run(writer, err) < 0)
 		return -1;
 	row = &run->rows[run->count];
-	describe_row(writer, shape, chg, chg->after, txn, row);
-	if (chg->after == NULL)
-		return broken_stream(err, insert_verb, shape, row, "the event has no row");
-	params = run->params + run->count * shape->column_count;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct shape_column *column = &shape->columns[i];
-		const struct value *val = &chg->after[column->index];
-
-		if (val->kind == VALUE_UNCHANGED) {
-			(void)error_set(err, ERROR_DATA, "column %s has no value in the event", column->name);
-			return cannot(err, insert_verb, shape, row);
-		}
-		if (pg_param(column->source, column->form, val, &run->bytes, &params[i], err) < 0)
-			return cannot(err, insert_verb, shape, row);
-	}
+	n = run->count * shape->table.column_count;
+	if (check_event(writer, shape, chg, NULL, chg->after, txn, row, err) < 0)
+		return -1;
+	for (size_t i = 0; i < shape->table.column_count; i++)
+		if (put_column(writer, shape, i, chg->after, &n, err) < 0)
+			return sink_cannot_write(sink_verb(chg->op), &shape->table, row, err);
 	run->target = target;
 	run->count++;
-	if (run->count == WRITE_ROWS || run->bytes.len >= RUN_BYTES || writer->row_wise_until == NULL ||
-		txn->commit <= *writer->row_wise_until)
+	if (run->count == WRITE_ROWS || run->bytes.len >= RUN_BYTES || sink_is_row_wise(&writer->queue->refusal, txn))
 		return flush_run(writer, err);
 	return 0;
 }
 
 /* ---- updates and deletes ---- */
 
-static const char update_verb[] = "an update of", delete_verb[] = "a delete from";
-
 /* Appends the parameters that find the row; *count goes on. */
 static int put_identity(
 	struct writer *writer, const struct shape *shape, const struct value *row, size_t *count, struct error *err)
 {
-	struct write_run *run = &writer->run;
-	size_t n = shape->key_count > 0 ? shape->key_count : shape->column_count;
+	const struct sink_table *table = &shape->table;
+	size_t n = table->key_count > 0 ? table->key_count : table->column_count;
 
-	for (size_t k = 0; k < n; k++) {
-		const struct shape_column *column = &shape->columns[shape->key_count > 0 ? shape->key[k] : k];
-		const struct value *val = &row[column->index];
-
-		if (val->kind == VALUE_UNCHANGED)
-			return error_set(err, ERROR_DATA,
-				"column %s, which identifies the row, has no value in the event", column->name);
-		if (pg_param(column->source, column->form, val, &run->bytes, &run->params[(*count)++], err) < 0)
+	for (size_t k = 0; k < n; k++)
+		if (put_column(writer, shape, table->key_count > 0 ? table->key[k] : k, row, count, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
-/* The columns to set: all that the event has a value for; those of the key only if it moves. */
-static void choose_columns(const struct shape *shape, const struct value *after, const struct value *key,
-	struct shape_set *set, size_t *count)
+/* Appends the new values of the columns in `set`, then what finds the row. */
+static int put_update(struct writer *writer, const struct shape *shape, const struct sink_set *set,
+	const struct value *after, const struct value *identity, size_t *count, struct error *err)
 {
-	memset(set, 0, sizeof *set);
-	*count = 0;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct shape_column *column = &shape->columns[i];
-		const struct value *val = &after[column->index];
-
-		if (val->kind == VALUE_UNCHANGED || (column->key && value_equal(val, &key[column->index])))
-			continue;
-		shape_set_add(set, i);
-		(*count)++;
-	}
-	/* Nothing but the key, and that stays: the statement still has to find its row, and to wake triggers. */
-	for (size_t k = 0; k < shape->key_count && *count == 0; k++) {
-		if (shape->columns[shape->key[k]].identity_always)
-			continue;
-		shape_set_add(set, shape->key[k]);
-		(*count)++;
-	}
+	for (size_t i = 0; i < shape->table.column_count; i++)
+		if (sink_set_has(set, i) && put_column(writer, shape, i, after, count, err) < 0)
+			return -1;
+	return put_identity(writer, shape, identity, count, err);
 }
 
 static int write_update(struct writer *writer, struct write_target *target, const struct change *chg,
 	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
 	const struct shape *shape = target->shape;
-	const struct value *key = old_key != NULL ? old_key : chg->before;
-	struct write_run *run = &writer->run;
-	struct write_row *row = &run->rows[0];
+	const struct value *key = sink_identity(&shape->table, chg, old_key);
+	struct sink_place *row = &writer->run.rows[0];
+	const char *verb = sink_verb(CHANGE_UPDATE);
 	struct write_statement *stmt;
 	struct queue_entry *entry;
-	struct shape_set set;
-	size_t count, n = 0;
+	struct sink_set set;
+	size_t n = 0;
+	bool moves;
 
-	if (key == NULL && shape->key_count > 0)
-		key = chg->after; /* the key stayed */
-	describe_row(writer, shape, chg, key, txn, row);
-	if (chg->after == NULL || key == NULL)
-		return broken_stream(err, update_verb, shape, row,
-			chg->after == NULL ? "the event has no new row" :
-					     "the table has no key and the event no old row");
-	choose_columns(shape, chg->after, key, &set, &count);
-	if (count == 0)
+	if (check_event(writer, shape, chg, old_key, key, txn, row, err) < 0)
+		return -1;
+	if (sink_choose_columns(&shape->table, chg->after, key, &set, &moves) == 0)
 		return 0;
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct shape_column *column = &shape->columns[i];
-
-		if (!shape_set_has(&set, i))
-			continue;
-		if (pg_param(column->source, column->form, &chg->after[column->index], &run->bytes, &run->params[n++],
-			    err) < 0)
-			return cannot(err, update_verb, shape, row);
-	}
-	if (put_identity(writer, shape, key, &n, err) < 0)
-		return cannot(err, update_verb, shape, row);
+	if (put_update(writer, shape, &set, chg->after, key, &n, err) < 0)
+		return sink_cannot_write(verb, &shape->table, row, err);
 	if (find_update(writer, target, &set, &stmt, err) < 0)
 		return -1;
 	stmt->used = ++writer->clock;
 	if (!stmt->prepared) {
 		buf_reset(&writer->sql);
-		shape_update(shape, &set, &writer->sql, run->types);
-		if (prepare(writer, stmt, update_verb, shape, n, err) < 0)
+		shape_update(shape, &set, &writer->sql, writer->run.types);
+		if (prepare(writer, stmt, verb, shape, n, err) < 0)
 			return -1;
 	}
-	if (queue_next(writer->queue, QUEUE_WRITE, &entry, err) < 0)
+	if (queue_next(writer->queue, SINK_WRITE, &entry, err) < 0)
 		return -1;
-	put_entry(entry, update_verb, shape, row, 1);
+	put_entry(entry, verb, shape, row, 1);
 	return send(writer, stmt, 0, n, err);
 }
 
@@ -460,27 +353,26 @@ static int write_delete(struct writer *writer, struct write_target *target, cons
 	const struct value *old_key, const struct transaction *txn, struct error *err)
 {
 	const struct shape *shape = target->shape;
-	const struct value *key = old_key != NULL ? old_key : chg->before;
-	struct write_run *run = &writer->run;
-	struct write_row *row = &run->rows[0];
+	const struct value *key = sink_identity(&shape->table, chg, old_key);
+	struct sink_place *row = &writer->run.rows[0];
+	const char *verb = sink_verb(CHANGE_DELETE);
 	struct queue_entry *entry;
 	size_t n = 0;
 
-	describe_row(writer, shape, chg, key, txn, row);
-	if (key == NULL || (shape->key_count == 0 && (old_key != NULL || chg->before_is_key)))
-		return broken_stream(err, delete_verb, shape, row, "the event does not identify its row");
+	if (check_event(writer, shape, chg, old_key, key, txn, row, err) < 0)
+		return -1;
 	if (put_identity(writer, shape, key, &n, err) < 0)
-		return cannot(err, delete_verb, shape, row);
+		return sink_cannot_write(verb, &shape->table, row, err);
 	if (!target->delete.prepared) {
 		buf_reset(&writer->sql);
-		shape_delete(shape, &writer->sql, run->types);
-		if (prepare(writer, &target->delete, delete_verb, shape, n, err) < 0)
+		shape_delete(shape, &writer->sql, writer->run.types);
+		if (prepare(writer, &target->delete, verb, shape, n, err) < 0)
 			return -1;
 	}
-	if (queue_next(writer->queue, QUEUE_WRITE, &entry, err) < 0)
+	if (queue_next(writer->queue, SINK_WRITE, &entry, err) < 0)
 		return -1;
-	put_entry(entry, delete_verb, shape, row, 1);
-	entry->maybe_none = shape->cascades;
+	put_entry(entry, verb, shape, row, 1);
+	entry->statement.maybe_none = shape->table.cascades;
 	return send(writer, &target->delete, 0, n, err);
 }
 
@@ -497,12 +389,12 @@ static int flush_truncate(struct writer *writer, struct error *err)
 		return 0;
 	buf_reset(&writer->sql);
 	for (unsigned i = 0; i < truncate->count; i++)
-		buf_printf(&writer->sql, "%s%s", i > 0 ? ", " : "TRUNCATE ", truncate->targets[i]->shape->quoted);
+		buf_printf(&writer->sql, "%s%s", i > 0 ? ", " : "TRUNCATE ", truncate->targets[i]->shape->table.quoted);
 	buf_append_str(&writer->sql, truncate->restart ? " RESTART IDENTITY" : "");
 	buf_append_str(&writer->sql, truncate->cascade ? " CASCADE" : "");
-	if (buf_check(&writer->sql, "TRUNCATE", err) < 0 || queue_next(writer->queue, QUEUE_TRUNCATE, &entry, err) < 0)
+	if (buf_check(&writer->sql, "TRUNCATE", err) < 0 || queue_next(writer->queue, SINK_TRUNCATE, &entry, err) < 0)
 		return -1;
-	put_entry(entry, "a truncate of", truncate->targets[0]->shape, &truncate->row, 1);
+	put_entry(entry, sink_verb(CHANGE_TRUNCATE), truncate->targets[0]->shape, &truncate->row, 1);
 	truncate->count = 0;
 	return queue_send(writer->queue, buf_cstr(&writer->sql), 0, NULL, NULL, err);
 }
@@ -519,7 +411,7 @@ static int write_truncate(struct writer *writer, struct write_target *target, co
 		flush_truncate(writer, err) < 0)
 		return -1;
 	if (truncate->count == 0) {
-		describe_row(writer, target->shape, chg, NULL, txn, &truncate->row);
+		sink_place_set(&truncate->row, &target->shape->table, chg, NULL, txn, &writer->key);
 		truncate->cascade = chg->truncate_cascade;
 		truncate->restart = chg->truncate_restart_identity;
 	}

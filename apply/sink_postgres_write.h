@@ -10,6 +10,8 @@
 
 #include "apply/sink_postgres_queue.h"
 #include "apply/sink_postgres_shape.h"
+#include "apply/sink_statement.h"
+#include "apply/sink_table.h"
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/change/change.h"
@@ -27,7 +29,7 @@ struct write_statement {
 	char name[24];
 	bool prepared;
 	uint64_t used; /* 0: never */
-	struct shape_set set;
+	struct sink_set set;
 };
 
 /* A table of the target with its statements: what sink.h calls a handle. */
@@ -39,19 +41,11 @@ struct write_target {
 	struct write_statement update[WRITE_UPDATES];
 };
 
-/* Where a row came from. */
-struct write_row {
-	char file[QUEUE_FILE_MAX];
-	uint64_t lsn, index, commit;
-	char transaction_id[TRANSACTION_ID_MAX];
-	char key[QUEUE_KEY_MAX];
-};
-
 /* Rows of one table that wait to become one INSERT, or the single row that is being written. */
 struct write_run {
 	struct write_target *target; /* NULL: nothing waits */
 	unsigned count;
-	struct write_row rows[WRITE_ROWS];
+	struct sink_place rows[WRITE_ROWS];
 	struct buf bytes; /* the parameters' */
 	struct pg_param *params;
 	const char **values;
@@ -64,12 +58,11 @@ struct write_truncate {
 	struct write_target *targets[WRITE_TRUNCATES];
 	unsigned count;
 	bool cascade, restart;
-	struct write_row row; /* of the first */
+	struct sink_place row; /* of the first */
 };
 
 struct writer {
 	struct queue *queue;
-	uint64_t *row_wise_until; /* sink.h */
 	struct write_target *targets;
 	struct write_run run;
 	struct write_truncate truncate;
@@ -78,7 +71,7 @@ struct writer {
 	uint64_t names; /* given out */
 };
 
-void writer_init(struct writer *writer, struct queue *queue, uint64_t *row_wise_until);
+void writer_init(struct writer *writer, struct queue *queue);
 void writer_release(struct writer *writer);
 /* Takes the shape over; *ret_target lives until writer_release(). */
 int writer_add(struct writer *writer, struct shape *shape, struct write_target **ret_target, struct error *err);

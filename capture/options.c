@@ -6,30 +6,15 @@
 
 #include <stddef.h>
 
-#include "lib/settings/common.h"
-
 #define AT(member) offsetof(struct capture_settings, member)
 
 static const struct setting options[] = {
-	{ .name = "name",
-	  .type = SETTING_STRING,
-	  .offset = AT(name),
-	  .required = true,
-	  .pattern = "[a-z0-9_-]{1,63}",
-	  .example = "customer-capture",
-	  .help = "Name of this agent, in its log lines, its metrics and its socket. Two agents on one machine need "
-		"two names." },
-	{ .name = "topic_prefix",
-	  .type = SETTING_STRING,
-	  .offset = AT(topic_prefix),
-	  .required = true,
-	  .pattern = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}",
-	  .example = "customer",
-	  .help = "First part of the names of all topics of this source: PREFIX.SCHEMA.TABLE holds the change "
+	SETTINGS_AGENT_OPTIONS(struct capture_settings, "customer-capture",
+		" and its socket. Two agents on one machine need two names.",
+		"all topics of this source: PREFIX.SCHEMA.TABLE holds the change "
 		"events of a table, PREFIX.transaction the transactions, PREFIX.heartbeat and PREFIX.position the "
 		"agent's own records. It is the source's identity: do not change it later, and never give it to two "
-		"sources." },
-	SETTINGS_FRAME_OPTIONS(struct capture_settings),
+		"sources."),
 
 	SETTINGS_KAFKA_OPTIONS(struct capture_settings),
 	{ .name = "kafka.partitions",
@@ -49,47 +34,15 @@ static const struct setting options[] = {
 	  .help = "Number of brokers that hold each topic that the agent creates. Use 3 in production, with "
 		"min.insync.replicas=2 at the brokers, so that the loss of one broker loses nothing." },
 
-	{ .name = "database.type",
-	  .type = SETTING_ENUM,
-	  .offset = AT(type),
-	  .fallback = "postgresql",
-	  .choices = "postgresql|mysql|mariadb",
-	  .help = "Kind of the source database." },
-	{ .name = "database.hostname",
-	  .type = SETTING_STRING,
-	  .offset = AT(hostname),
-	  .fallback = "",
-	  .example = "db.example.net",
-	  .help = "Host of the source database, or the folder of PostgreSQL's Unix socket, or the path of MySQL's; empty "
-		"for the local socket in its usual place. It must be the primary, or an address that follows it; with GTIDs, "
-		"MySQL and MariaDB may also be read from a replica that logs what it applies." },
-	{ .name = "database.port",
-	  .type = SETTING_INT,
-	  .offset = AT(port),
-	  .fallback = "5432",
-	  .depends_on = "database.type",
-	  .fallbacks = "postgresql=5432|mysql=3306|mariadb=3306",
-	  .min = 1,
-	  .max = 65535,
-	  .help = "Port of the source database." },
-	{ .name = "database.user",
-	  .type = SETTING_STRING,
-	  .offset = AT(user),
-	  .fallback = "",
-	  .example = "tailrace",
-	  .help = "Role to log in as; empty for the name of the system's user. PostgreSQL: it needs REPLICATION and SELECT "
+	SETTINGS_DATABASE_OPTIONS(struct capture_settings, "source",
+		" It must be the primary, or an address that follows it; with GTIDs, "
+		"MySQL and MariaDB may also be read from a replica that logs what it applies.",
+		"PostgreSQL: it needs REPLICATION and SELECT "
 		"on the published tables, and nothing more unless it is to create the publication. MySQL and MariaDB: "
-		"REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR) and SELECT on the captured tables." },
-	{ .name = "database.dbname",
-	  .type = SETTING_STRING,
-	  .offset = AT(dbname),
-	  .fallback = "",
-	  .depends_on = "database.type",
-	  .required_for = "postgresql",
-	  .example = "customer",
-	  .help = "Database whose changes are captured. With MySQL and MariaDB the log is that of all databases of the "
-		"server, and the lists of tables choose among them." },
-	SETTINGS_DATABASE_OPTIONS(struct capture_settings),
+		"REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: BINLOG MONITOR) and SELECT on the captured tables.",
+		"customer",
+		"whose changes are captured. With MySQL and MariaDB the log is that of all databases of the "
+		"server, and the lists of tables choose among them."),
 	{ .name = "database.server_id",
 	  .type = SETTING_INT,
 	  .offset = AT(server_id),
@@ -155,18 +108,9 @@ static const struct setting options[] = {
 	  .only = "mysql|mariadb",
 	  .help = "Folder in which the agent keeps NAME.sqlite: the shapes of tables, which it must remember where the log "
 		"does not tell them (binlog_row_metadata = MINIMAL)." },
-	{ .name = "table_include_list",
-	  .type = SETTING_STRINGS,
-	  .offset = AT(table_include_list),
-	  .example = "public.customer|billing.*",
-	  .help = "Tables to capture, each as SCHEMA.TABLE (MySQL and MariaDB: DATABASE.TABLE), where * stands for any "
-		"characters and ? for one. When it is empty, all tables of the publication are captured, of MySQL and "
-		"MariaDB all but the system's." },
-	{ .name = "table_exclude_list",
-	  .type = SETTING_STRINGS,
-	  .offset = AT(table_exclude_list),
-	  .example = "public.audit_*",
-	  .help = "Tables to leave out, in the same form; applied after table_include_list." },
+	SETTINGS_TABLE_OPTIONS(struct capture_settings,
+		"Tables to capture, each as SCHEMA.TABLE (MySQL and MariaDB: DATABASE.TABLE)",
+		"all tables of the publication are captured, of MySQL and MariaDB all but the system's.", "Tables"),
 
 	{ .name = "delivery",
 	  .type = SETTING_ENUM,
@@ -188,15 +132,10 @@ static const struct setting options[] = {
 	  .fallback = "true",
 	  .help = "Whether a delete event is followed by a tombstone, a record with the same key and no value. "
 		"Compaction needs it to forget deleted rows." },
-	{ .name = "heartbeat_interval",
-	  .type = SETTING_DURATION,
-	  .offset = AT(heartbeat_interval_us),
-	  .fallback = "10s",
-	  .min = INT64_C(100000),
-	  .max = INT64_C(3600000000),
-	  .help = "How often a heartbeat is written into the source's log (MySQL and MariaDB: asked of the server) and "
+	SETTINGS_HEARTBEAT_OPTION(struct capture_settings,
+		"is written into the source's log (MySQL and MariaDB: asked of the server) and "
 		"sent down the line. It proves that the line flows, and it moves the slot on while the captured tables are "
-		"idle." },
+		"idle."),
 	{ .name = "status_interval",
 	  .type = SETTING_DURATION,
 	  .offset = AT(status_interval_us),

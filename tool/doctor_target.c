@@ -15,6 +15,7 @@
 
 #include "apply/map.h"
 #include "apply/sink_postgres_shape.h"
+#include "apply/sink_text.h"
 #include "tool/doctor.h"
 
 #define VERSION_LEAST 120000
@@ -342,11 +343,12 @@ static void report_missing_key(struct examination *at, const struct sink_mapping
 }
 
 /* Labels of the source's enum that the target's lacks. */
-static bool check_labels(struct examination *at, const struct shape *shape, const struct shape_column *column)
+static bool check_labels(struct examination *at, const struct shape *shape, size_t number)
 {
 	static const char query[] =
 		"SELECT l, format_type($1::oid, NULL) FROM unnest($2::text[]) l WHERE NOT EXISTS"
 		" (SELECT FROM pg_enum e WHERE e.enumtypid = $1::oid AND e.enumlabel = l)";
+	const struct sink_table_column *column = &shape->table.columns[number];
 	char type[24];
 	const char *parameters[] = { type, NULL };
 	struct buf labels;
@@ -358,18 +360,18 @@ static bool check_labels(struct examination *at, const struct shape *shape, cons
 	for (size_t i = 0; i < column->source->label_count; i++) {
 		if (i > 0)
 			buf_append_byte(&labels, ',');
-		pg_array_quote(&labels, column->source->labels[i], strlen(column->source->labels[i]));
+		sink_array_quote(&labels, column->source->labels[i], strlen(column->source->labels[i]));
 	}
 	buf_append_byte(&labels, '}');
 	parameters[1] = buf_cstr(&labels);
-	(void)snprintf(type, sizeof type, "%u", column->enum_type);
+	(void)snprintf(type, sizeof type, "%u", shape->columns[number].enum_type);
 	answer = doctor_ask(at->doctor, at->conn, "columns", query, parameters, 2);
 	buf_release(&labels);
 	if (answer == NULL)
 		return false;
 	ok = PQntuples(answer) == 0;
 	for (int row = 0; row < PQntuples(answer); row++) {
-		doctor_fail(at->doctor, "columns", "target: the enum of column %s of table %s has no label \"%s\"", column->name, shape->name,
+		doctor_fail(at->doctor, "columns", "target: the enum of column %s of table %s has no label \"%s\"", column->name, shape->table.name,
 			doctor_text(answer, row, 0));
 		doctor_remedy(at->doctor, "ALTER TYPE %s ADD VALUE '%s'", doctor_text(answer, row, 1), doctor_text(answer, row, 0));
 	}
@@ -395,8 +397,8 @@ static bool compare(struct examination *at, const struct sink_mapping *mapping, 
 		doctor_error(at->doctor, "columns", &err);
 		return false;
 	}
-	for (size_t i = 0; i < shape->column_count; i++)
-		if (shape->columns[i].enum_type != 0 && !check_labels(at, shape, &shape->columns[i]))
+	for (size_t i = 0; i < shape->table.column_count; i++)
+		if (shape->columns[i].enum_type != 0 && !check_labels(at, shape, i))
 			ok = false;
 	shape_free(shape);
 	return ok;

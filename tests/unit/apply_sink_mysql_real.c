@@ -1,6 +1,6 @@
 /*
- * The MySQL and MariaDB target against a real server: writes, errors and their names, transactions, fencing, a crash in mid-commit,
- * shapes and grants. sink_mysql_real.sh starts the servers (apply_sink_mysql_fixture.h).
+ * The MySQL and MariaDB target against a real server, beside what every target must do: long runs in bulk, truncates, a killed connection
+ * and server, shapes and grants. sink_mysql_real.sh starts the servers (sink_fixture.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,38 +16,13 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/apply_sink_mysql_fixture.h"
+#include "tests/unit/apply_sink_every.h"
+#include "tests/unit/sink_fixture.h"
 #include "tests/unit/values.h"
 
 #define PLAIN "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100))"
 
 /* ---- writes ---- */
-
-static void rows_are_inserted_updated_moved_and_deleted(void **state)
-{
-	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true },
-		{ .name = "a", .type = COLUMN_STRING }, { .name = "b", .type = COLUMN_STRING } };
-	struct value row[] = { INT(1), TEXT("a1"), TEXT("b1") };
-	struct value changed[] = { INT(1), TEXT("a2"), UNCHANGED };
-	struct value old[] = { INT(1), NOTHING, NOTHING }, moved[] = { INT(2), TEXT("a3"), UNCHANGED };
-	struct value two[] = { INT(2), NOTHING, NOTHING };
-	struct fixture f;
-
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, a text, b text)");
-	fixture_table(&f, "t", columns, 3);
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, changed, NULL));
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT CONCAT_WS(',', id, a, b) FROM t.t", "2,a3,b1");
-	fixture_begin(&f, 2);
-	fixture_must(&f, fixture_change(&f, CHANGE_DELETE, two, NULL, NULL));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT count(*) FROM t.t", "0");
-	fixture_finish(&f);
-}
 
 /* Long runs of each kind, with values in between that can only go as text, and a key of two columns. */
 static void long_runs_keep_their_order(void **state)
@@ -85,31 +60,6 @@ static void long_runs_keep_their_order(void **state)
 	fixture_must(&f, fixture_commit(&f));
 	fixture_expect("SELECT CONCAT_WS(',', COUNT(*), SUM(n - a), SUM(d = '1970-01-04'), SUM(d = '2026-02-31')) FROM t.t",
 		"12000,36000,11992,8");
-	fixture_finish(&f);
-}
-
-static void sets_of_columns_come_and_go(void **state)
-{
-	static const char *const names[] = { "id", "c1", "c2", "c3", "c4", "c5" };
-	struct column columns[6];
-	struct value row[6] = { INT(1), INT(0), INT(0), INT(0), INT(0), INT(0) };
-	struct fixture f;
-
-	for (size_t i = 0; i < 6; i++)
-		columns[i] = (struct column){ .name = names[i], .type = COLUMN_INT32, .key = i == 0 };
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, c1 int, c2 int, c3 int, c4 int, c5 int)");
-	fixture_table(&f, "t", columns, 6);
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
-	/* Each set for 40 rows, so that 16 of them want to be prepared, and there is room for 8. */
-	for (int n = 0; n < 32 * 40 * 2; n++) {
-		for (int i = 0; i < 5; i++)
-			row[i + 1] = (n / 40 % 32) >> i & 1 ? (struct value)INT(n) : (struct value)UNCHANGED;
-		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	}
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT CONCAT_WS(',', c1, c2, c3, c4, c5) FROM t.t", "2559,2559,2559,2559,2559");
 	fixture_finish(&f);
 }
 
@@ -174,62 +124,6 @@ static void truncates_that_belong_together_are_ordered(void **state)
 }
 
 /* ---- refusals ---- */
-
-static void a_refused_row_is_named(void **state)
-{
-	struct value row[] = { INT(42), TEXT("bad") }, gone[] = { INT(7), TEXT("x") };
-	struct fixture f;
-
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100), CONSTRAINT good CHECK (v <> 'bad')); INSERT INTO t.t VALUES (42, 'x')");
-	fixture_prepare(&f);
-	fixture_begin(&f, 23812936);
-	fixture_must(&f, fixture_insert(&f, 1, "a"));
-	fixture_must(&f, fixture_insert(&f, 2, "b"));
-	fixture_must(&f, fixture_insert(&f, 42, "c"));
-	fixture_must(&f, fixture_insert(&f, 43, "d"));
-	/* First in one statement: which row it was nobody knows yet. */
-	assert_int_equal(fixture_commit(&f), -1);
-	assert_int_equal(f.err.class, ERROR_RETRY);
-	assert_non_null(strstr(f.err.text, "target refused an insert into t.t at 0/16B3748 event 1 of transaction 751:23812936 and 3 more rows: "
-					   "Duplicate entry '42' for key "));
-	assert_true(fixture_row_wise_until == 23812936);
-	fixture_ops->abort(f.sink);
-	fixture_expect("SELECT count(*) FROM t.t", "1");
-	fixture_begin(&f, 23812936);
-	for (int i = 1; i <= 2; i++)
-		fixture_must(&f, fixture_insert(&f, i, "a"));
-	(void)fixture_insert(&f, 42, "c");
-	assert_int_equal(fixture_commit(&f), -1);
-	assert_int_equal(f.err.class, ERROR_DATA);
-	assert_non_null(strstr(f.err.text,
-		"target refused an insert into t.t at 0/16B3748 event 3 of transaction 751:23812936, key (id=42): Duplicate entry '42' for key "));
-	assert_non_null(strstr(f.err.text, " (1062)"));
-	fixture_ops->abort(f.sink);
-	/* And behind that position in runs again; an update is named at once. */
-	fixture_begin(&f, 23812937);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	assert_int_equal(fixture_commit(&f), -1);
-	assert_int_equal(f.err.class, ERROR_DATA);
-	assert_non_null(strstr(f.err.text, "target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=42): "));
-	fixture_ops->abort(f.sink);
-	fixture_begin(&f, 23812937);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, gone, NULL));
-	fixture_refused(&f, fixture_commit(&f), ERROR_DATA,
-		"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:23812937, key (id=7): "
-		"no row with that key at the target");
-	fixture_ops->abort(f.sink);
-	gone[1] = (struct value)UNCHANGED;
-	fixture_begin(&f, 23812937);
-	fixture_refused(&f, fixture_change(&f, CHANGE_INSERT, NULL, gone, NULL), ERROR_DATA,
-		"cannot write an insert into t.t at 0/16B3748 event 1 of "
-		"transaction 751:23812937, key (id=7): column v has no value in the event");
-	fixture_ops->abort(f.sink);
-	fixture_begin(&f, 23812938);
-	fixture_must(&f, fixture_insert(&f, 3, "d"));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT count(*) FROM t.t", "2");
-	fixture_finish(&f);
-}
 
 /* A row in the way under another unique key is an error, never replaced or skipped; as text and in bulk. */
 static void no_row_is_swallowed(void **state)
@@ -309,38 +203,6 @@ static void a_row_that_is_not_there_takes_all_back(void **state)
 	fixture_finish(&f);
 }
 
-static void a_cascade_may_have_moved_the_key_before(void **state)
-{
-	static const struct column columns[] = {
-		{ .name = "o", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
-		{ .name = "n", .type = COLUMN_INT32, .key = true, .source_type = "integer" },
-		{ .name = "v", .type = COLUMN_STRING, .source_type = "text" }
-	};
-	struct value old_key[] = { INT(1), INT(7), NOTHING }, moved[] = { INT(2), INT(7), TEXT("x") };
-	struct fixture f;
-
-	fixture_start(&f, "CREATE TABLE t.o (id int PRIMARY KEY);"
-		" CREATE TABLE t.l (o int, n int, v text, PRIMARY KEY (o, n), FOREIGN KEY (o) REFERENCES t.o (id) ON UPDATE CASCADE)");
-	fixture_table(&f, "l", columns, 3);
-	fixture_prepare(&f);
-	fixture_run("INSERT INTO t.o VALUES (1); INSERT INTO t.l VALUES (1, 7, 'a'), (1, 8, 'b'); UPDATE t.o SET id = 2");
-	fixture_begin(&f, 100);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT GROUP_CONCAT(o, n, v ORDER BY n) FROM t.l", "27x,28b");
-	fixture_run("INSERT INTO t.o VALUES (1); UPDATE t.l SET o = 1, v = 'back'");
-	fixture_begin(&f, 200);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	fixture_must(&f, fixture_commit(&f));
-	fixture_expect("SELECT GROUP_CONCAT(o, n, v ORDER BY n) FROM t.l", "27x,18back");
-	old_key[1].i = moved[1].i = 9; /* neither */
-	fixture_begin(&f, 300);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, moved, old_key));
-	assert_int_equal(fixture_commit(&f), -1);
-	assert_int_equal(f.err.class, ERROR_DATA);
-	fixture_finish(&f);
-}
-
 static void a_cascade_may_have_deleted_the_row_before(void **state)
 {
 	struct sink_options o = fixture_options();
@@ -369,121 +231,7 @@ static void a_cascade_may_have_deleted_the_row_before(void **state)
 	fixture_finish(&f);
 }
 
-static void an_error_in_a_long_transaction_is_seen_before_its_end(void **state)
-{
-	struct fixture f;
-	long n = 0;
-
-	fixture_start(&f, PLAIN);
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	fixture_row_wise_until = 1;
-	fixture_must(&f, fixture_insert(&f, 5, "first"));
-	while (fixture_insert(&f, n, "x") == 0)
-		assert_true(++n < 20000);
-	assert_int_equal(f.err.class, ERROR_DATA);
-	assert_non_null(strstr(f.err.text, "event 7 of transaction 751:1, key (id=5): Duplicate entry"));
-	fixture_ops->abort(f.sink);
-	fixture_expect("SELECT count(*) FROM t.t", "0");
-	fixture_finish(&f);
-}
-
-static void waits_for_locks_end_in_a_retry(void **state)
-{
-	struct value row[] = { INT(1), TEXT("y") };
-	struct fixture f;
-
-	fixture_start(&f, PLAIN "; INSERT INTO t.t VALUES (1, 'x')");
-	fixture_prepare(&f);
-	fixture_run("BEGIN; UPDATE t.t SET v = 'z'");
-	fixture_begin(&f, 9);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY,
-		"target refused an update of t.t at 0/16B3748 event 1 of transaction 751:9, key (id=1): "
-		"Lock wait timeout exceeded; try restarting transaction (1205)");
-	fixture_ops->abort(f.sink);
-	/* A stop ends the wait, and nothing of the transaction stays. */
-	fixture_begin(&f, 9);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
-	fixture_stopping = true;
-	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY, "interrupted");
-	fixture_stopping = false;
-	fixture_ops->abort(f.sink);
-	assert_int_equal(fixture_ops->begin(f.sink, &f.err), -1);
-	assert_int_equal(f.err.class, ERROR_RETRY);
-	fixture_finish(&f);
-	fixture_run("COMMIT");
-	fixture_expect("SELECT v FROM t.t", "z");
-}
-
-static void a_deadlock_is_a_retry(void **state)
-{
-	static const char other[] = "DO SLEEP(0.3); UPDATE t.t SET v = 'z' WHERE id = 1; COMMIT";
-	struct value one[] = { INT(1), TEXT("y") }, two[] = { INT(2), TEXT("y") };
-	struct sink_options o = fixture_options();
-	struct sink_position position;
-	struct fixture f;
-
-	fixture_start(&f, PLAIN "; INSERT INTO t.t VALUES (1, 'x'), (2, 'x'), (3, 'x'), (4, 'x'), (5, 'x')");
-	fixture_finish(&f);
-	o.lock_timeout_us = 20000000;
-	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
-	fixture_prepare(&f);
-	/* The one that has changed less is the victim. */
-	fixture_run("BEGIN; UPDATE t.t SET v = 'z' WHERE id >= 2");
-	fixture_begin(&f, 9);
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, one, NULL));
-	fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, two, NULL));
-	assert_int_equal(mysql_send_query(fixture_admin, other, sizeof other - 1), 0);
-	fixture_refused(&f, fixture_commit(&f), ERROR_RETRY,
-		"target refused an update of t.t at 0/16B3748 event 2 of transaction 751:9, key (id=2): "
-		"Deadlock found when trying to get lock; try restarting transaction (1213)");
-	fixture_ops->abort(f.sink);
-	assert_int_equal(mysql_read_query_result(fixture_admin), 0);
-	while (mysql_more_results(fixture_admin))
-		assert_int_equal(mysql_next_result(fixture_admin), 0);
-	fixture_finish(&f);
-	fixture_expect("SELECT GROUP_CONCAT(v SEPARATOR '') FROM t.t", "zzzzz");
-}
-
 /* ---- positions, locks, epochs ---- */
-
-static void the_position_goes_with_the_rows(void **state)
-{
-	struct sink_options o = fixture_options();
-	struct sink_position position,
-		second = { .found = true, .log = "postgresql:7:1:crm", .transaction_id = "3:30", .commit = 30 };
-	static char offsets[] = "crm.t 0 7\ncrm.it's 1 8\n";
-	struct fixture f;
-
-	fixture_start(&f, PLAIN);
-	fixture_finish(&f);
-	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
-	assert_false(position.found);
-	assert_null(position.offsets);
-	assert_int_equal(position.epoch, 2);
-	fixture_prepare(&f);
-	fixture_begin(&f, 20);
-	fixture_must(&f, fixture_insert(&f, 1, "a"));
-	second.offsets = offsets;
-	fixture_must(&f, fixture_ops->commit(f.sink, &second, &f.err));
-	fixture_begin(&f, 30);
-	second = (struct sink_position){ .found = true,
-		.log = "postgresql:7:1:crm",
-		.transaction_id = "4:18446744073709551615",
-		.commit = UINT64_MAX };
-	fixture_must(&f, fixture_ops->commit(f.sink, &second, &f.err));
-	fixture_finish(&f);
-	fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
-	assert_true(position.found);
-	assert_string_equal(position.log, "postgresql:7:1:crm");
-	assert_string_equal(position.transaction_id, "4:18446744073709551615");
-	assert_true(position.commit == UINT64_MAX);
-	assert_int_equal(position.epoch, 3);
-	assert_string_equal(position.offsets, offsets);
-	free(position.offsets);
-	fixture_finish(&f);
-}
 
 static void the_session_is_ours(void **state)
 {
@@ -507,33 +255,6 @@ static void the_session_is_ours(void **state)
 	}
 	fixture_must(&f, fixture_commit(&f));
 	fixture_expect("SELECT CONCAT(id, v) FROM t.t", "0a\\'b");
-	fixture_finish(&f);
-}
-
-static void one_agent_holds_the_target(void **state)
-{
-	struct sink_options o = fixture_options();
-	struct sink_position position;
-	struct sink *other;
-	struct fixture f;
-
-	fixture_start(&f, PLAIN);
-	fixture_prepare(&f);
-	assert_int_equal(fixture_ops->open(&o, &other, &position, &f.err), -1);
-	assert_int_equal(f.err.class, ERROR_RETRY);
-	assert_non_null(
-		strstr(f.err.text, "target is held by another apply agent of pipeline \"crm\" (server connection "));
-	assert_null(strstr(f.err.text, "unknown"));
-	o.name = "billing-with-a-name-that-is-longer-than-the-server-allows-for-1";
-	fixture_must(&f, fixture_ops->open(&o, &other, &position, &f.err));
-	fixture_ops->close(other);
-	/* A zombie: its lock was lost without its knowledge, another has raised the epoch. */
-	fixture_run("UPDATE tailrace.position SET epoch = epoch + 1 WHERE pipeline = 'crm'");
-	fixture_begin(&f, 5);
-	fixture_must(&f, fixture_insert(&f, 1, "a"));
-	fixture_refused(&f, fixture_commit(&f), ERROR_FENCED, "the position row was taken over by another apply agent");
-	fixture_ops->abort(f.sink);
-	fixture_expect("SELECT count(*) FROM t.t", "0");
 	fixture_finish(&f);
 }
 
@@ -602,50 +323,11 @@ static void a_server_that_dies_in_the_middle_is_a_retry(void **state)
 	fixture_expect("SELECT count(*) FROM t.t", "0");
 }
 
-static void a_lost_commit_is_found_out_by_the_position(void **state)
-{
-	const char *restart = getenv("SINK_TEST_RESTART");
-	struct sink_options o = fixture_options();
-	struct sink_position position;
-	uint64_t done = 0;
-	char want[32];
-	struct fixture f;
-
-	if (restart == NULL)
-		skip();
-	fixture_start(&f, PLAIN);
-	for (int round = 1; round <= 2; round++) {
-		fixture_prepare(&f);
-		for (int n = 0; n < 20; n++) {
-			fixture_begin(&f, ++done);
-			fixture_must(&f, fixture_insert(&f, (int64_t)done, "a"));
-			fixture_must(&f, fixture_commit(&f));
-		}
-		fixture_begin(&f, ++done);
-		fixture_must(&f, fixture_insert(&f, (int64_t)done, "a"));
-		assert_int_equal(system(restart), 0);
-		assert_int_equal(fixture_commit(&f), -1);
-		assert_int_equal(f.err.class, ERROR_RETRY);
-		fixture_ops->abort(f.sink);
-		fixture_finish(&f);
-		fixture_connect();
-		fixture_must(&f, fixture_ops->open(&o, &f.sink, &position, &f.err));
-		free(position.offsets);
-		/* Whatever the crash took, it took from both. */
-		done = position.commit;
-		(void)snprintf(want, sizeof want, "%d", (int)done);
-		fixture_expect("SELECT count(*) FROM t.t", want);
-	}
-	fixture_finish(&f);
-}
-
 /* ---- shapes and grants ---- */
 
 static void a_shape_that_does_not_fit_is_refused(void **state)
 {
-	static const struct {
-		const char *ddl, *text;
-	} cases[] = {
+	static const struct shape_case bad[] = {
 		{ "SELECT 1", "target table t.t is missing" },
 		{ "CREATE VIEW t.t AS SELECT 1 AS id, '' AS v", "target t.t is not a table" },
 		{ "CREATE TABLE t.t (id int PRIMARY KEY, v text) ENGINE=MyISAM", "target table t.t is of engine MyISAM, which has no transactions" },
@@ -669,42 +351,16 @@ static void a_shape_that_does_not_fit_is_refused(void **state)
 		"CREATE TABLE t.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (100))",
 		"CREATE TABLE t.t (v tinytext, id decimal(10,0), n int NOT NULL AUTO_INCREMENT PRIMARY KEY, UNIQUE (id))",
 	};
-	struct value row[] = { INT(7), TEXT("b") };
-	struct fixture f;
 
-	fixture_start(&f, "SELECT 1");
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		fixture_run("DROP DATABASE t; CREATE DATABASE t");
-		fixture_run(cases[i].ddl);
-		fixture_refused(&f, fixture_ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG, cases[i].text);
-	}
-	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-		fixture_run("DROP DATABASE t; CREATE DATABASE t");
-		fixture_run(good[i]);
-		fixture_prepare(&f);
-		fixture_begin(&f, i + 1);
-		fixture_must(&f, fixture_insert(&f, 7, "a"));
-		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
-		fixture_must(&f, fixture_commit(&f));
-		fixture_expect("SELECT CONCAT(id, v) FROM t.t", "7b");
-	}
-	fixture_finish(&f);
+	expect_shapes(bad, sizeof bad / sizeof bad[0], good, sizeof good / sizeof good[0]);
 }
 
 static void a_missing_label_is_refused(void **state)
 {
 	static const char *const labels[] = { "a", "b 'c'" };
-	static const struct column columns[] = { { .name = "id", .type = COLUMN_INT32, .key = true },
-		{ .name = "v", .type = COLUMN_ENUM, .source_type = "mood", .labels = labels, .label_count = 2 } };
-	struct fixture f;
 
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v enum('a','b'))");
-	fixture_table(&f, "t", columns, 2);
-	fixture_refused(&f, fixture_ops->prepare(f.sink, &f.mapping, &f.handle, &f.err), ERROR_CONFIG,
-		"the enum of column v of target table t.t has no label \"b 'c'\"");
-	fixture_run("ALTER TABLE t.t MODIFY v enum('a','b','b ''c''')");
-	fixture_prepare(&f);
-	fixture_finish(&f);
+	expect_labels(labels, "CREATE TABLE t.t (id int PRIMARY KEY, v enum('a','b'))",
+		"the enum of column v of target table t.t has no label \"b 'c'\"", "ALTER TABLE t.t MODIFY v enum('a','b','b ''c''')");
 }
 
 static void what_a_person_has_to_mend_is_configuration(void **state)
@@ -780,48 +436,25 @@ static void a_read_only_server_is_named(void **state)
 	assert_string_equal(f.err.hint, "the target is read-only: a replica, or read_only is set");
 }
 
-static int set_up(void **state)
-{
-	fixture_connect();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	mysql_close(fixture_admin);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_inserted_updated_moved_and_deleted),
+		EVERY_TARGET_TESTS,
 		cmocka_unit_test(long_runs_keep_their_order),
-		cmocka_unit_test(sets_of_columns_come_and_go),
 		cmocka_unit_test(rows_without_a_key_are_found_whole),
 		cmocka_unit_test(truncates_that_belong_together_are_ordered),
-		cmocka_unit_test(a_refused_row_is_named),
 		cmocka_unit_test(no_row_is_swallowed),
 		cmocka_unit_test(a_row_that_is_not_there_takes_all_back),
-		cmocka_unit_test(a_cascade_may_have_moved_the_key_before),
 		cmocka_unit_test(a_cascade_may_have_deleted_the_row_before),
-		cmocka_unit_test(an_error_in_a_long_transaction_is_seen_before_its_end),
-		cmocka_unit_test(waits_for_locks_end_in_a_retry),
-		cmocka_unit_test(a_deadlock_is_a_retry),
-		cmocka_unit_test(the_position_goes_with_the_rows),
 		cmocka_unit_test(the_session_is_ours),
-		cmocka_unit_test(one_agent_holds_the_target),
 		cmocka_unit_test(a_killed_connection_is_a_retry),
 		cmocka_unit_test(a_stop_ends_the_connecting),
 		cmocka_unit_test(a_server_that_dies_in_the_middle_is_a_retry),
-		cmocka_unit_test(a_lost_commit_is_found_out_by_the_position),
 		cmocka_unit_test(a_shape_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_missing_label_is_refused),
 		cmocka_unit_test(what_a_person_has_to_mend_is_configuration),
 		cmocka_unit_test(a_read_only_server_is_named),
 	};
 
-	if (getenv("SINK_TEST_SOCKET") == NULL)
-		return 77;
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return fixture_is_there() ? cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down) : 77;
 }

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "lib/base/log.h"
-#include "tests/unit/apply_sink_mysql_fixture.h"
+#include "tests/unit/sink_fixture.h"
 #include "tests/unit/values.h"
 
 #define PARENT "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100)); INSERT INTO t.t VALUES (1, 'a')"
@@ -149,28 +149,22 @@ static void a_number_is_no_label(void **state)
 		{ "set('a','7')", { .type = COLUMN_SET, .labels = labels, .label_count = 2 }, TEXT("a,7"), TEXT("3"), "3" },
 		{ "set('a','7')", { .type = COLUMN_SET, .labels = labels, .label_count = 2 }, TEXT("7"), TEXT("7,2"), "7,2" },
 	};
-	char sql[200], name[24], want[300];
+	char want[300];
 	struct fixture f;
 
 	fixture_start(&f, "SELECT 1");
 	for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
-		struct column columns[] = { two_columns[0], cases[i / 2].column };
 		struct value row[] = { INT(0), cases[i / 2].good };
 		int rows = i % 2 == 0 ? 0 : ROWS;
 
-		columns[1].name = "v";
-		(void)snprintf(name, sizeof name, "l%zu", i);
-		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, cases[i / 2].type);
-		fixture_run(sql);
-		fixture_table(&f, name, columns, 2);
-		fixture_prepare(&f);
+		fixture_value(&f, 'l', i, cases[i / 2].type, &cases[i / 2].column);
 		fixture_begin(&f, i + 1);
 		for (row[0].i = 0; row[0].i < rows; row[0].i++)
 			fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
 		row[1] = cases[i / 2].bad;
 		(void)snprintf(want, sizeof want,
 			"cannot write an insert into t.%s at 0/16B3748 event %d of transaction 751:%zu, key (id=%d): "
-			"column v: %s of the target has no label \"%s\"", name, rows + 1, i + 1, rows, cases[i / 2].type, cases[i / 2].text);
+			"column v: %s of the target has no label \"%s\"", f.name, rows + 1, i + 1, rows, cases[i / 2].type, cases[i / 2].text);
 		fixture_refused(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL), ERROR_DATA, want);
 		assert_string_equal(f.err.hint, "ALTER TABLE ... MODIFY the column with all labels of the source, then resume");
 		fixture_ops->abort(f.sink);
@@ -327,18 +321,6 @@ static void a_password_is_not_shown_to_just_anybody(void **state)
 	assert_non_null(strstr(err.hint, "set database.sslmode to verify-full"));
 }
 
-static int set_up(void **state)
-{
-	fixture_connect();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	mysql_close(fixture_admin);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,7 +336,5 @@ int main(void)
 		cmocka_unit_test(a_password_is_not_shown_to_just_anybody),
 	};
 
-	if (getenv("SINK_TEST_SOCKET") == NULL)
-		return 77;
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return fixture_is_there() ? cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down) : 77;
 }

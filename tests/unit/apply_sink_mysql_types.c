@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "tests/unit/apply_sink_mysql_fixture.h"
+#include "tests/unit/sink_fixture.h"
 #include "tests/unit/values.h"
 
 #define ROWS 80 /* the first ones go as text, the others of MariaDB in bulk */
@@ -132,25 +132,19 @@ static bool is_here(int servers)
 
 static void check_type(struct fixture *f, size_t i)
 {
-	struct column columns[] = { two_columns[0], values[i].column };
 	struct value row[] = { INT(0), values[i].val };
-	char sql[300], name[24];
+	char sql[300];
 
-	columns[1].name = "v";
-	(void)snprintf(name, sizeof name, "v%zu", i);
-	(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, values[i].type);
-	fixture_run(sql);
-	fixture_table(f, name, columns, 2);
-	fixture_prepare(f);
+	fixture_value(f, 'v', i, values[i].type, &values[i].column);
 	fixture_begin(f, i + 1);
 	for (int op = 0; op < 2; op++)
 		for (row[0].i = 1; row[0].i <= ROWS; row[0].i++)
 			fixture_must(f, fixture_change(f, op == 0 ? CHANGE_INSERT : CHANGE_UPDATE, NULL, row, NULL));
 	fixture_must(f, fixture_commit(f));
 	(void)snprintf(sql, sizeof sql, "SELECT %s FROM t.%s WHERE id = 1",
-		values[i].show != NULL ? values[i].show : "CAST(v AS CHAR)", name);
+		values[i].show != NULL ? values[i].show : "CAST(v AS CHAR)", f->name);
 	fixture_expect(sql, values[i].text);
-	(void)snprintf(sql, sizeof sql, "SELECT CONCAT_WS(',', COUNT(*), COUNT(DISTINCT COALESCE(HEX(v), 'null'))) FROM t.%s", name);
+	(void)snprintf(sql, sizeof sql, "SELECT CONCAT_WS(',', COUNT(*), COUNT(DISTINCT COALESCE(HEX(v), 'null'))) FROM t.%s", f->name);
 	fixture_expect(sql, "80,1");
 	/* And the whole-row match finds every one of them. */
 	f->columns[0].key = false;
@@ -204,25 +198,19 @@ static void what_would_be_changed_is_refused(void **state)
 			"column v: JSON of the target cannot hold the number 18446744073709551617 digit for digit" },
 		{ BOTH, "json", { .type = COLUMN_ARRAY, .element_type = COLUMN_INT32 }, EXACT("{{1},{2}}"), NULL },
 	};
-	char sql[200], name[24], want[400];
+	char want[400];
 	struct fixture f;
 
 	fixture_start(&f, "SELECT 1");
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct column columns[] = { two_columns[0], cases[i].column };
 		struct value row[] = { INT(7), cases[i].val };
 
 		if (!is_here(cases[i].servers))
 			continue;
-		columns[1].name = "v";
-		(void)snprintf(name, sizeof name, "r%zu", i);
-		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, cases[i].type);
-		fixture_run(sql);
-		fixture_table(&f, name, columns, 2);
-		fixture_prepare(&f);
+		fixture_value(&f, 'r', i, cases[i].type, &cases[i].column);
 		fixture_begin(&f, i + 1);
 		(void)snprintf(want, sizeof want, "cannot write an insert into t.%s at 0/16B3748 event 1 of transaction 751:%zu, key (id=7): %s",
-			name, i + 1, cases[i].text);
+			f.name, i + 1, cases[i].text);
 		if (cases[i].text != NULL)
 			fixture_refused(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL), ERROR_DATA, want);
 		else
@@ -247,20 +235,13 @@ static void what_does_not_fit_is_named(void **state)
 		{ "varchar(9) character set latin1", STRING_OF("varchar(9)"), TEXT("\xe2\x82\xbf"), "(1366)" },
 		{ "varchar(9) check (v <> 'bad')", STRING_OF("varchar(9)"), TEXT("bad"), NULL },
 	};
-	char sql[200], name[24];
 	struct fixture f;
 
 	fixture_start(&f, "SELECT 1");
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct column columns[] = { two_columns[0], cases[i].column };
 		struct value row[] = { INT(7), cases[i].val };
 
-		columns[1].name = "v";
-		(void)snprintf(name, sizeof name, "n%zu", i);
-		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, cases[i].type);
-		fixture_run(sql);
-		fixture_table(&f, name, columns, 2);
-		fixture_prepare(&f);
+		fixture_value(&f, 'n', i, cases[i].type, &cases[i].column);
 		fixture_begin(&f, i + 1);
 		fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
 		assert_int_equal(fixture_commit(&f), -1);
@@ -336,18 +317,6 @@ static void a_large_row_is_taken_or_named(void **state)
 	free(text);
 }
 
-static int set_up(void **state)
-{
-	fixture_connect();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	mysql_close(fixture_admin);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,7 +327,5 @@ int main(void)
 		cmocka_unit_test(a_large_row_is_taken_or_named),
 	};
 
-	if (getenv("SINK_TEST_SOCKET") == NULL)
-		return 77;
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return fixture_is_there() ? cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down) : 77;
 }

@@ -12,9 +12,10 @@
 #include <math.h>
 
 #include "apply/sink_postgres_connect.h"
+#include "apply/sink_postgres_param.h"
 #include "apply/sink_postgres_queue.h"
 #include "apply/sink_postgres_shape.h"
-#include "apply/sink_postgres_text.h"
+#include "apply/sink_text.h"
 #include "tests/unit/values.h"
 
 #define DAY INT64_C(86400)
@@ -26,7 +27,7 @@ static void expect(enum column_type type, enum column_type element, const struct
 	struct buf out;
 
 	buf_init(&out, 4096);
-	assert_int_equal(pg_text(&column, val, &out, &err), 0);
+	assert_int_equal(sink_text(&column, val, &out, &err), 0);
 	assert_string_equal(buf_cstr(&out), text);
 	buf_release(&out);
 }
@@ -104,7 +105,7 @@ static void dates_and_times_reach_over_the_eras(void **state)
 		expect(cases[i].type, COLUMN_BOOL, &val, cases[i].text);
 	}
 	buf_init(&out, 100);
-	assert_int_equal(pg_text(&column, &late, &out, &err), -1);
+	assert_int_equal(sink_text(&column, &late, &out, &err), -1);
 	assert_string_equal(err.text, "column at: 86400000001 us is no time of day");
 	buf_release(&out);
 }
@@ -140,12 +141,12 @@ static void what_postgresql_cannot_hold_is_refused(void **state)
 	struct buf out;
 
 	buf_init(&out, 4096);
-	assert_int_equal(pg_text(&column, &nested, &out, &err), -1);
+	assert_int_equal(sink_text(&column, &nested, &out, &err), -1);
 	assert_int_equal(err.class, ERROR_DATA);
-	assert_int_equal(pg_text(&column, &zero, &out, &err), -1);
+	assert_int_equal(sink_text(&column, &zero, &out, &err), -1);
 	assert_string_equal(err.text, "column v: a text with a zero byte, which PostgreSQL cannot hold");
 	column.type = COLUMN_STRING;
-	assert_int_equal(pg_text(&column, &inner[1], &out, &err), -1);
+	assert_int_equal(sink_text(&column, &inner[1], &out, &err), -1);
 	assert_int_equal(pg_param(&column, FORM_STRING, &unchanged, &out, &param, &err), -1);
 	assert_int_equal(err.class, ERROR_BUG);
 	out.max = 8;
@@ -462,18 +463,22 @@ static void a_target_type_holds_mysqls_or_is_refused(void **state)
 
 static void names_are_quoted_and_operators_qualified(void **state)
 {
-	static char name[] = "a\"b", other[] = "c", equals[] = "pg_catalog.=", quoted[] = "\"s\".\"t\"";
-	struct shape_column columns[] = { { .name = name, .type = 23, .key = true, .equals = equals },
-		{ .name = other, .type = 25 } };
+	static char name[] = "\"a\"\"b\"", other[] = "\"c\"", equals[] = "pg_catalog.=", quoted[] = "\"s\".\"t\"";
+	struct sink_table_column names[] = { { .quoted = name, .key = true }, { .quoted = other } };
+	struct shape_column columns[] = { { .type = 23, .equals = equals }, { .type = 25 } };
 	size_t key[] = { 0 };
 	struct shape shape = {
-		.quoted = quoted, .columns = columns, .column_count = 2, .key = key, .key_count = 1, .overriding = true
+		.table = { .quoted = quoted, .columns = names, .column_count = 2, .key = key, .key_count = 1 },
+		.columns = columns, .overriding = true
 	};
-	struct shape_set set = { { 2 } };
+	struct sink_set set = { { 2 } };
 	Oid types[8];
 	struct buf sql;
 
 	buf_init(&sql, 4096);
+	pg_identifier(&sql, "a\"b");
+	assert_string_equal(buf_cstr(&sql), name);
+	buf_reset(&sql);
 	shape_insert(&shape, 2, &sql, types);
 	assert_string_equal(buf_cstr(&sql),
 		"INSERT INTO \"s\".\"t\" (\"a\"\"b\",\"c\") OVERRIDING SYSTEM VALUE VALUES ($1,$2),($3,$4)");
@@ -486,7 +491,7 @@ static void names_are_quoted_and_operators_qualified(void **state)
 	assert_int_equal(types[0], 25);
 	assert_int_equal(types[1], 23);
 	buf_reset(&sql);
-	shape.key_count = 0;
+	shape.table.key_count = 0;
 	shape_delete(&shape, &sql, types);
 	assert_string_equal(buf_cstr(&sql),
 		"DELETE FROM \"s\".\"t\" WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM \"s\".\"t\" WHERE "

@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-#include <libpq-fe.h>
 #include <math.h>
 
 #include "apply/sink.h"
@@ -139,27 +137,20 @@ static const struct {
 
 void every_type_arrives_equal(void **state)
 {
-	char sql[200], name[24];
+	char sql[200];
 	struct fixture f;
 
 	fixture_start(&f,
 		"CREATE TYPE t.mood AS ENUM ('ok', 'it''s'); CREATE TYPE t.pair AS (a int, b text); CREATE DOMAIN t.short AS varchar(5)");
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-		struct column columns[] = { two_columns[0], values[i].column };
 		struct value row[] = { INT(1), values[i].val };
 
-		columns[1].name = "v";
-		(void)snprintf(name, sizeof name, "v%zu", i);
-		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, values[i].type);
-		fixture_run(sql);
-		fixture_table(&f, name, columns, 2);
-		fixture_prepare(&f);
+		fixture_value(&f, 'v', i, values[i].type, &values[i].column);
 		fixture_begin(&f, i + 1);
-		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
 		fixture_must(&f, fixture_change(&f, CHANGE_INSERT, NULL, row, NULL));
 		fixture_must(&f, fixture_change(&f, CHANGE_UPDATE, NULL, row, NULL));
 		fixture_must(&f, fixture_commit(&f));
-		(void)snprintf(sql, sizeof sql, "SELECT v::text FROM t.%s", name);
+		(void)snprintf(sql, sizeof sql, "SELECT v::text FROM t.%s", f.name);
 		fixture_expect(sql, values[i].text);
 		/* And the whole-row match finds every one of them. */
 		f.columns[0].key = false;
@@ -194,28 +185,21 @@ void a_value_that_only_mysql_has_is_refused_by_name(void **state)
 		{ "text", { .type = COLUMN_STRING, .source_type = "varchar(9)" }, TEXT("a\0b"),
 			"column v: a text with a zero byte, which PostgreSQL cannot hold", "leave the column out" },
 	};
-	char sql[200], name[24], want[400];
+	char want[400];
 	struct fixture f;
 
 	fixture_start(&f, "SELECT 1");
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct column columns[] = { two_columns[0], cases[i].column };
 		struct value row[] = { INT(42), cases[i].val };
 		struct change chg = { .op = CHANGE_INSERT, .table = &f.table, .after = row, .file = "binlog.000007",
 			.lsn = 4711, .index = 3 };
 
-		columns[1].name = "v";
-		(void)snprintf(name, sizeof name, "v%zu", i);
-		(void)snprintf(sql, sizeof sql, "CREATE TABLE t.%s (id int PRIMARY KEY, v %s)", name, cases[i].type);
-		fixture_run(sql);
-		fixture_table(&f, name, columns, 2);
-		fixture_prepare(&f);
+		fixture_value(&f, 'v', i, cases[i].type, &cases[i].column);
 		fixture_begin(&f, 9);
 		(void)snprintf(f.txn.id, sizeof f.txn.id, "0-1-77:9");
-		fixture_must(&f, fixture_ops->begin(f.sink, &f.err));
 		(void)snprintf(want, sizeof want,
 			"cannot write an insert into t.%s at binlog.000007:4711 event 3 of transaction 0-1-77:9, key (id=42): %s",
-			name, cases[i].text);
+			f.name, cases[i].text);
 		fixture_refused(&f, fixture_ops->write(f.sink, f.handle, &chg, NULL, &f.txn, &f.err), ERROR_DATA, want);
 		assert_non_null(strstr(f.err.hint, cases[i].hint));
 		fixture_ops->abort(f.sink);

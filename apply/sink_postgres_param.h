@@ -1,13 +1,11 @@
 /*
- * sink_postgres_text.h: values of the change model -> the forms in which PostgreSQL takes parameters.
+ * sink_postgres_param.h: values of the change model -> the forms in which PostgreSQL takes parameters.
  *
- * The text form is what the source's decoder read, the other way round, so that a value arrives as it left; it needs a
- * session with DateStyle ISO, IntervalStyle postgres and UTF-8, and does not depend on any other setting. The binary
- * form exists for types whose text costs the server time to read (measured: 14 to 30 % more rows a second for a
- * 15-column row). Pure; no I/O.
+ * Every value has a text form (sink_text.h). The binary form exists for types whose text costs the server time to read (measured: 14 to
+ * 30 % more rows a second for a 15-column row). Pure; no I/O.
  */
-#ifndef TAILRACE_APPLY_SINK_POSTGRES_TEXT_H
-#define TAILRACE_APPLY_SINK_POSTGRES_TEXT_H
+#ifndef TAILRACE_APPLY_SINK_POSTGRES_PARAM_H
+#define TAILRACE_APPLY_SINK_POSTGRES_PARAM_H
 
 #include <stddef.h>
 
@@ -47,22 +45,12 @@ struct pg_param {
 };
 
 /*
- * Appends the text form of a value (never VALUE_NULL or VALUE_UNCHANGED). column: its source column, for the type.
- * Returns 0, or -1 and ERROR_DATA naming the column: a zero byte in a text, a kind that does not fit the type, a full
- * buffer. This is the form for a text column too, and for messages.
- */
-int pg_text(const struct column *column, const struct value *val, struct buf *out, struct error *err);
-
-/*
  * Appends a parameter. VALUE_NULL becomes NULL; VALUE_UNCHANGED is the caller's mistake (ERROR_BUG). Errors as
- * pg_text(), and for what a value of the source can be and one of this target type cannot: a date of zeros, a MySQL TIME
+ * sink_text(), and for what a value of the source can be and one of this target type cannot: a date of zeros, a MySQL TIME
  * that is no time of day, a tinyint that is no boolean.
  */
 int pg_param(const struct column *column, enum pg_form form, const struct value *val, struct buf *out,
 	struct pg_param *ret, struct error *err);
-
-/* Appends one element of an array's text form, quoted and escaped. */
-void pg_array_quote(struct buf *out, const char *text, size_t len);
 
 /* Appends a quoted identifier; quotes inside are doubled. */
 void pg_identifier(struct buf *out, const char *name);
