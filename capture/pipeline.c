@@ -4,8 +4,8 @@
  * Start:
  *   1. read what Kafka has of this source; it decides whether a slot may be made
  *   2. open the source, start its stream: from here on the log is ours alone
- *   3. read again what Kafka has, now that nobody adds to it, and compare it with the log: go on, or a named stop (or a
- *   new try, where another agent recorded a position since 1)
+ *   3. read again what Kafka has, now that nobody adds to it, and further back, and compare it with the log: go on, or a
+ *   named stop (or a new try, where another agent recorded a position since 1)
  *   4. make the topics of the tables that are known, record the position under a new epoch and wait until that is
  *   durable
  * Then, until told otherwise:
@@ -15,7 +15,8 @@
  *   promise)
  *   8. take items from the source and hand them over, until there are none or Kafka's queue is full
  *   9. if there was nothing to do, wait for the descriptors
- * At the end: stop reading, wait for the acknowledgements, record and tell the position once more.
+ * At the end: stop reading, wait for the acknowledgements, record and tell the position once more. So too before a stop
+ * that awaits a person: who may change lists of tables then, which must not touch what is under way.
  *
  * Any error ends the try; the next one begins at 1 with a new producer and finds out by the topics' ends what had
  * become durable.
@@ -30,6 +31,7 @@
 
 #include "capture/produce.h"
 #include "capture/produce_flight.h"
+#include "capture/produce_window.h"
 #include "capture/resume.h"
 #include "lib/base/clock.h"
 #include "lib/base/failpoint.h"
@@ -38,6 +40,8 @@
 #include "lib/codec/codec.h"
 
 #define TRANSACTIONS_UNDER_WAY 8192
+/* So many without a position record make one due, whatever status_interval is. */
+#define TRANSACTIONS_UNRECORDED (WINDOW_MAX / 4 * 3)
 #define BATCH_ITEMS 256
 #define PUBLISH_EVERY_US INT64_C(250000)
 #define FIRST_RECORD_US INT64_C(10000000)
@@ -78,6 +82,7 @@ struct pipeline {
 	struct buf resume;             /* of the last record: durable.resume */
 	uint64_t recorded;             /* confirmed in the last durable record */
 	uint64_t recording;            /* in the one under way */
+	uint64_t recorded_first, recording_first; /* tokens of the first transactions that these do not cover */
 	bool record_under_way, record_delivered;
 	bool heartbeat_delivered;
 	int64_t next_record_us, next_publish_us;
@@ -168,7 +173,7 @@ static int open_kafka(struct pipeline *pl, struct error *err)
 		return error_set(err, ERROR_RETRY, "out of memory for a decoder");
 	if (kafka_reader_open(&pl->kafka, &pl->kafka_reader, err) < 0)
 		return -1;
-	pl->reader = (struct resume_reader){ pl->admin, pl->kafka_reader, pl->decoder, settings->topic_prefix, 0 };
+	pl->reader = (struct resume_reader){ pl->admin, pl->kafka_reader, pl->decoder, settings->topic_prefix, 0, 0 };
 	return resume_topics(&pl->reader, (int)settings->replication_factor, err);
 }
 
@@ -260,6 +265,7 @@ static int open_produce(struct pipeline *pl, const struct produce_known *known, 
 		.admin = pl->admin,
 		.flight = &pl->flight,
 		.known = *known,
+		.window = &pl->point.window,
 		.tail = resume_tail,
 		.tail_context = &pl->reader,
 	};
@@ -300,10 +306,18 @@ static int hand_over_record(struct pipeline *pl, int64_t now_us, struct error *e
 	if (produce_position(pl->produce, &pl->durable, err) < 0)
 		return -1;
 	pl->recording = pl->durable.confirmed;
+	pl->recording_first = pl->flight.first;
 	pl->record_under_way = true;
 	pl->record_delivered = false;
 	pl->next_record_us = now_us + record_interval(pl);
 	return 0;
+}
+
+static void note_recorded(struct pipeline *pl)
+{
+	pl->recorded = pl->recording;
+	pl->recorded_first = pl->recording_first;
+	pl->record_under_way = false;
 }
 
 /* Serves the producer until the record under way is durable: 1, or 0 when the time is over. */
@@ -331,8 +345,7 @@ static int record_first(struct pipeline *pl, struct error *err)
 	if (done == 0)
 		return error_set(err, ERROR_RETRY, "Kafka at \"%s\" did not take the first position record within 10 s",
 			pl->kafka.bootstrap_servers);
-	pl->recorded = pl->recording;
-	pl->record_under_way = false;
+	note_recorded(pl);
 	return done < 0 ? -1 : 0;
 }
 
@@ -381,12 +394,15 @@ static int start(struct pipeline *pl, struct error *err)
 		return -1;
 	if (resume_moved(&pl->opened, &pl->point))
 		return error_set(err, ERROR_RETRY, "another agent recorded a position in Kafka while the source was opened");
+	if (resume_read_window(&pl->reader, &pl->point, err) < 0)
+		return -1;
 	log = (struct resume_log){ pl->identity.log, pl->settings->slot_name, pl->identity.confirmed,
 		pl->ops->head(pl->source) };
 	if (resume_compare(&pl->point, &log, &known, err) < 0)
 		return -1;
 	note_position(pl, &pl->point, &known);
 	pl->reader.look_back_below = pl->point.disordered ? known.durable : 0;
+	pl->reader.last_begin = known.begin_commit;
 	if (open_produce(pl, &known, err) < 0)
 		return -1;
 	make_topics(pl);
@@ -421,9 +437,8 @@ static int settle(struct pipeline *pl, struct error *err)
 /* The record is durable: now the source may forget. */
 static int tell_source(struct pipeline *pl, struct error *err)
 {
-	pl->record_under_way = false;
+	note_recorded(pl);
 	pl->record_delivered = false;
-	pl->recorded = pl->recording;
 	if (failpoint_reach(FP_CAPTURE_FEEDBACK_BEFORE, err) < 0 ||
 		pl->ops->confirm(pl->source, pl->recorded, err) < 0)
 		return -1;
@@ -444,6 +459,17 @@ static int serve(struct pipeline *pl, int64_t now_us, struct error *err)
 static bool record_wanted(const struct pipeline *pl)
 {
 	return !pl->record_under_way && pl->durable.confirmed > pl->recorded;
+}
+
+/* Transactions that a start would have to meet again one by one. */
+static uint64_t unrecorded(const struct pipeline *pl)
+{
+	return pl->flight.next - pl->recorded_first;
+}
+
+static bool record_due(const struct pipeline *pl, int64_t now_us)
+{
+	return record_wanted(pl) && (now_us >= pl->next_record_us || unrecorded(pl) >= TRANSACTIONS_UNRECORDED);
 }
 
 /* ---- step 8: what goes out ---- */
@@ -495,14 +521,14 @@ static int pump(struct pipeline *pl, int64_t now_us, enum pump *ret_pump, struct
 	for (int i = 0; i < BATCH_ITEMS; i++) {
 		int done = produce_flush(pl->produce, err);
 
-		if (done == 1 && record_wanted(pl) && now_us >= pl->next_record_us) {
+		if (done == 1 && record_due(pl, now_us)) {
 			if (hand_over_record(pl, now_us, err) < 0)
 				return -1;
 			done = produce_flush(pl->produce, err);
 		}
 		if (done < 0)
 			return -1;
-		if (done == 0 || flight_full(&pl->flight)) {
+		if (done == 0 || flight_full(&pl->flight) || unrecorded(pl) >= WINDOW_MAX) {
 			*ret_pump = PUMP_BLOCKED;
 			return pl->ops->tend(pl->source, err);
 		}
@@ -554,7 +580,7 @@ static int wait_for_work(struct pipeline *pl, enum pump pumped, struct error *er
 
 	fds[0] = (struct pollfd){ agent_wake_fd(), POLLIN, 0 };
 	fds[1] = (struct pollfd){ kafka_producer_fd(pl->producer), POLLIN, 0 };
-	if (record_wanted(pl) && pl->next_record_us <= now_us)
+	if (record_due(pl, now_us))
 		timeout_ms = 0;
 	else if (record_wanted(pl) && pl->next_record_us - now_us < (int64_t)timeout_ms * 1000)
 		timeout_ms = (int)((pl->next_record_us - now_us) / 1000) + 1;
@@ -604,13 +630,17 @@ static bool drained(const struct pipeline *pl)
 	return oldest == NULL || (!oldest->closed && flight_count(&pl->flight) == 1);
 }
 
-/* Nothing is lost if this fails or the time is over: the next start finds out what is there. */
-static int drain(struct pipeline *pl, struct error *err)
+/*
+ * Nothing is lost if this fails or the time is over: the next start finds out what is there. whole: the outbox holds
+ * whole records.
+ */
+static int drain(struct pipeline *pl, bool whole, struct error *err)
 {
 	int64_t end = clock_monotonic_us() + DRAIN_US;
 	int done;
 
-	(void)produce_flush(pl->produce, err);
+	if (whole)
+		(void)produce_flush(pl->produce, err);
 	if (produce_discard(pl->produce))
 		pl->record_under_way = false; /* Kafka's queue was full: it never left, a new one follows */
 	while ((!drained(pl) || pl->record_under_way) && clock_monotonic_us() < end) {
@@ -625,6 +655,11 @@ static int drain(struct pipeline *pl, struct error *err)
 		return -1;
 	done = await_record(pl, LAST_RECORD_US, err);
 	return done == 1 ? tell_source(pl, err) : done;
+}
+
+static bool awaits_a_person(const struct error *err)
+{
+	return err->class == ERROR_DATA || err->class == ERROR_GAP || err->class == ERROR_CONFIG;
 }
 
 static void close_all(struct pipeline *pl)
@@ -673,10 +708,10 @@ int pipeline_run(void *context, struct error *err)
 		agent_running();
 		result = stream(&pl, err);
 		publish(&pl, clock_monotonic_us());
-		if (result == 0) {
+		if (result == 0 || awaits_a_person(err)) {
 			struct error ignored = ERROR_INIT;
 
-			if (drain(&pl, &ignored) < 0)
+			if (drain(&pl, result == 0, &ignored) < 0)
 				log_error(&ignored,
 					"the last position was not recorded, the next start will look for it");
 			publish(&pl, clock_monotonic_us());

@@ -2,7 +2,7 @@
  * produce.c: from an item of the log to the records in the outbox.
  *
  * 1. begin: note the transaction; is it older than what Kafka surely has, it is left out as a whole.
- * 2. first change: check that the chain of transactions goes on where Kafka's ends; BEGIN, unless it is there.
+ * 2. first change: check that it is the next one that Kafka has, or behind all of them; BEGIN, unless it is there.
  * 3. change: number it (index in the transaction, index in its table), encode the key, choose the partition, leave it
  *    out if the partition has it, else encode the value. A change of the key becomes two events with consecutive
  *    numbers.
@@ -20,6 +20,7 @@
 #include "capture/limits.h"
 #include "capture/produce_outbox.h"
 #include "capture/produce_topics.h"
+#include "capture/produce_window.h"
 #include "lib/base/failpoint.h"
 
 #define LARGE_VALUE ((size_t)64 << 10) /* what an old row is relieved of when the event is too large */
@@ -51,7 +52,6 @@ struct produce {
 
 	/* The chain. */
 	bool resumed; /* the transaction of the position record was met, or need not be */
-	bool chained; /* the last transaction that Kafka has was met, or need not be */
 	char previous_id[TRANSACTION_ID_MAX];
 	uint64_t previous_commit;
 
@@ -90,7 +90,6 @@ int produce_new(const struct produce_config *config, struct produce **ret_produc
 	buf_init(&produce->key, PRODUCE_ROW_MAX);
 	buf_init(&produce->value, PRODUCE_ROW_MAX);
 	produce->resumed = !known->previous_in_log;
-	produce->chained = !known->begin_in_log;
 	produce->previous_commit = known->previous_commit;
 	memcpy(produce->previous_id, known->previous_id, sizeof produce->previous_id);
 	if (own_topic(produce, PRODUCE_TRANSACTIONS, &produce->transactions, err) < 0 ||
@@ -191,12 +190,10 @@ static int own_add(struct produce *produce, struct kafka_topic *topic, uint64_t 
 
 /* ---- transactions ---- */
 
-static int other_transaction(const char *have, const char *what, const char *want, struct error *err)
+static int other_history(const char *have, const char *want, struct error *err)
 {
-	error_set(err, ERROR_GAP, "the log has %s where Kafka's %s %s should be", have, what, want);
-	return error_hint(err,
-		"the source was set back or the choice of tables was changed while events were under way: undo "
-			       "that, or start anew with another topic_prefix");
+	error_set(err, ERROR_GAP, "the log has %s where Kafka's last recorded transaction %s should be", have, want);
+	return error_hint(err, "the source was set back, or is another one: undo that, or start anew with another topic_prefix");
 }
 
 /*
@@ -216,7 +213,7 @@ static int check_resumed(struct produce *produce, struct error *err)
 		return 0;
 	}
 	(void)snprintf(have, sizeof have, "transaction %s", txn->id);
-	return other_transaction(have, "last recorded transaction", known->previous_id, err);
+	return other_history(have, known->previous_id, err);
 }
 
 int produce_progress(const struct produce *produce, uint64_t lsn, struct error *err)
@@ -224,8 +221,8 @@ int produce_progress(const struct produce *produce, uint64_t lsn, struct error *
 	const struct produce_known *known = &produce->config.known;
 
 	if (!produce->resumed && lsn > known->previous_commit)
-		return other_transaction("nothing", "last recorded transaction", known->previous_id, err);
-	return 0;
+		return other_history("nothing", known->previous_id, err);
+	return produce->config.window != NULL ? window_progress(produce->config.window, lsn, err) : 0;
 }
 
 int produce_begin(struct produce *produce, const struct transaction *txn, struct error *err)
@@ -243,30 +240,15 @@ int produce_begin(struct produce *produce, const struct transaction *txn, struct
 	produce->touched_count = 0;
 	if (check_resumed(produce, err) < 0)
 		return -1;
+	if (produce->config.window != NULL && window_begin(produce->config.window, txn, err) < 0)
+		return -1;
 	return failpoint_reach(FP_CAPTURE_BEGIN, err);
-}
-
-/* The transactions that are read again must be those that Kafka has. */
-static int check_chain(struct produce *produce, struct error *err)
-{
-	const struct produce_known *known = &produce->config.known;
-	const struct transaction *txn = produce->txn;
-	char have[TRANSACTION_ID_MAX + 16];
-
-	if (produce->chained || txn->commit < known->begin_commit)
-		return 0;
-	if (txn->commit == known->begin_commit && strcmp(txn->id, known->begin_id) == 0) {
-		produce->chained = true;
-		return 0;
-	}
-	(void)snprintf(have, sizeof have, "transaction %s", txn->id);
-	return other_transaction(have, "last transaction", known->begin_id, err);
 }
 
 /* The transaction has an event: it takes part in the chain. */
 static int open_transaction(struct produce *produce, struct error *err)
 {
-	if (check_chain(produce, err) < 0)
+	if (produce->config.window != NULL && window_met(produce->config.window, produce->txn, err) < 0)
 		return -1;
 	produce->token = flight_open(produce->config.flight, produce->txn);
 	produce->opened = true;
@@ -293,6 +275,19 @@ static int add_end(struct produce *produce, struct error *err)
 	return own_add(produce, produce->transactions, produce->token, FP_CAPTURE_END_BEFORE, FP_CAPTURE_END, err);
 }
 
+/* What came must be what Kafka has of it. */
+static int check_counts(struct produce *produce, struct error *err)
+{
+	struct window *window = produce->config.window;
+	uint64_t tables = 0;
+
+	if (window == NULL)
+		return 0;
+	for (size_t i = 0; window->open && i < produce->touched_count; i++)
+		tables = window_tables(tables, produce->touched[i]->collection, produce->touched[i]->events);
+	return window_commit(window, produce->txn, produce->index, tables, err);
+}
+
 int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *err)
 {
 	const struct transaction *txn = produce->txn;
@@ -300,6 +295,8 @@ int produce_commit(struct produce *produce, uint64_t *ret_upto, struct error *er
 	if (!outbox_empty(&produce->outbox))
 		return busy_error(err);
 	*ret_upto = 0;
+	if (check_counts(produce, err) < 0)
+		return -1;
 	if (!produce->known && topics_passed(&produce->topics, txn->commit, err) < 0)
 		return error_prefix(err, "end of transaction %s", txn->id);
 	if (!produce->opened) {
@@ -343,20 +340,29 @@ static int count_event(struct produce *produce, struct produce_topic *topic, str
 	}
 	chg->index = ++produce->index;
 	chg->table_index = ++topic->events;
-	return 0;
+	return produce->config.window != NULL ? window_event(produce->config.window, chg->index, err) : 0;
 }
 
 enum there { THERE_NOT, THERE_WITHOUT_TOMBSTONE, THERE };
 
-uint64_t produce_fingerprint(const void *key, size_t len)
+uint64_t produce_fingerprint(const void *bytes, size_t len)
 {
-	const unsigned char *bytes = key;
+	const unsigned char *at = bytes;
 	uint64_t hash = UINT64_C(14695981039346656037);
 
-	/* FNV-1a; nobody gains by two keys that look alike here */
+	/* FNV-1a; nobody gains by two that look alike here */
 	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+		hash = (hash ^ at[i]) * UINT64_C(1099511628211);
 	return len > 0 ? hash : 0;
+}
+
+uint64_t produce_trail(uint64_t trail, const char *transaction_id, const struct change *chg, const void *key,
+	size_t key_len)
+{
+	const uint64_t parts[] = { trail, produce_fingerprint(transaction_id, strlen(transaction_id)), chg->index,
+		chg->table_index, produce_fingerprint(key, key_len) };
+
+	return produce_fingerprint(parts, sizeof parts);
 }
 
 /* Whether the partition has this event already. */
@@ -373,9 +379,12 @@ static int look_there(struct produce *produce, struct produce_topic *topic, int3
 	order = position_compare(produce->txn->commit, chg->index, tail->commit, tail->index);
 	if (order > 0)
 		return tail->awaited ? topics_missed(&produce->topics, topic, partition, err) : 0;
+	if (tail->awaited &&
+		position_compare(produce->txn->commit, chg->index, tail->from_commit, tail->from_index) >= 0)
+		tail->again = produce_trail(tail->again, produce->txn->id, chg,
+			key.len > 0 ? produce->outbox.bytes.data + key.at : NULL, key.len);
 	if (order == 0 && tail->awaited) {
-		if (chg->table_index != tail->table_index ||
-			produce_fingerprint(produce->outbox.bytes.data + key.at, key.len) != tail->key)
+		if (tail->again != tail->trail)
 			return topics_missed(&produce->topics, topic, partition, err);
 		topics_met(&produce->topics, tail);
 	}

@@ -12,9 +12,14 @@
  * has is a prefix of what it is to have (idempotent producer, no gaps), so what is left out is exactly what is there.
  *
  * That holds only if the log gives the same events in the same numbers again. Lists of tables, keys or numbers of
- * partitions that were changed in mid-transaction break it, so it is checked: the last event of each partition must be
- * met again, in the same place and with the same key, before anything is put behind it and before its transaction
- * ends. Else ERROR_GAP.
+ * partitions that were changed in mid-transaction break it, and so does a server that took over and tells the last
+ * transactions in another order. So it is checked, and is ERROR_GAP if it does not hold:
+ *
+ *   - each transaction of the transaction topic behind the position record comes again in its place, with the counts of
+ *     its END, and no other comes between them (produce_window.h);
+ *   - the last event of each partition comes again there, before anything is put behind it and before its transaction
+ *     ends; and so do all events that stand behind the last BEGIN, transaction by transaction: of these nothing else is
+ *     in Kafka to tell them by.
  *
  * The functions that take something from the log only fill the outbox; produce_flush() hands it over. So nothing here
  * ever waits, except at the first sight of a table's shape (topic, schemas, the partitions' tails). The outbox must be
@@ -46,18 +51,33 @@
 enum produce_topic_kind { PRODUCE_TRANSACTIONS, PRODUCE_HEARTBEATS, PRODUCE_POSITIONS };
 const char *produce_topic_name(const char *prefix, enum produce_topic_kind kind, char *buf);
 
+/* What a partition has up to the end of a transaction: produce_trail(). */
+struct produce_step {
+	uint64_t commit;
+	uint64_t trail;
+};
+
 /* The last event of a partition. */
 struct produce_tail {
 	uint64_t commit; /* 0: there is none */
 	uint64_t index;
 	bool bare_delete; /* it is a delete that no tombstone follows */
-	uint64_t table_index;
-	uint64_t key; /* produce_fingerprint() of its key */
-	bool awaited; /* the producer's own: the log must give it again */
+	/* the events from this place on are in the trail, up to the last */
+	uint64_t from_commit, from_index;
+	uint64_t trail;
+	struct produce_step *steps; /* owned: on the way there, one a transaction; NULL: not known */
+	size_t step_count;
+	/* the producer's own */
+	bool awaited;     /* the log must give it again */
+	uint64_t again;   /* the trail of what the log gave by now */
+	size_t step;      /* the first that is not passed */
 };
 
-/* Tells keys apart, schema id included; 0 for none. */
-uint64_t produce_fingerprint(const void *key, size_t len);
+/* Tells bytes apart; 0 for none. */
+uint64_t produce_fingerprint(const void *bytes, size_t len);
+/* What a partition has, as one number: each event in its order. The key is as in Kafka, schema id included. */
+uint64_t produce_trail(uint64_t trail, const char *transaction_id, const struct change *chg, const void *key,
+	size_t key_len);
 
 /* What was in Kafka before this run; the log is read again from somewhere at or before it. */
 struct produce_known {
@@ -65,12 +85,12 @@ struct produce_known {
 	uint64_t head;            /* no record in Kafka is of a transaction that commits at or behind this; UINT64_MAX: not known */
 	uint64_t end_commit;      /* of the last END, 0: none */
 	uint64_t begin_commit;    /* of the last BEGIN, 0: none; never below end_commit */
-	char begin_id[TRANSACTION_ID_MAX];
-	bool begin_in_log;        /* that transaction must come out of the log again */
 	char previous_id[TRANSACTION_ID_MAX]; /* the last transaction before `durable`, "": none */
 	uint64_t previous_commit;
 	bool previous_in_log;     /* that one must come out of the log again */
 };
+
+struct window; /* produce_window.h */
 
 struct produce_config {
 	const char *prefix;
@@ -83,7 +103,8 @@ struct produce_config {
 	struct encoder *encoder;
 	struct flight *flight;
 	struct produce_known known;
-	/* Reads the end of a partition of an event topic, that may hold something. */
+	struct window *window; /* what must come again: used up, and released when all has come; NULL: nothing */
+	/* Reads the end of a partition of an event topic, that may hold something; its steps are the producer's to free(). */
 	int (*tail)(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err);
 	void *tail_context;
 };

@@ -25,6 +25,8 @@ static void topic_free(struct produce_topic *topic)
 		return;
 	free(topic->name);
 	free(topic->collection);
+	for (int p = 0; topic->tails != NULL && p < topic->partitions; p++)
+		free(topic->tails[p].steps);
 	free(topic->tails);
 	free(topic);
 }
@@ -100,6 +102,9 @@ void topics_met(struct produce_topics *topics, struct produce_tail *tail)
 {
 	tail->awaited = false;
 	topics->awaited--;
+	free(tail->steps);
+	tail->steps = NULL;
+	tail->step_count = 0;
 }
 
 int topics_missed(const struct produce_topics *topics, const struct produce_topic *topic, int partition,
@@ -109,22 +114,32 @@ int topics_missed(const struct produce_topics *topics, const struct produce_topi
 	char at[24];
 
 	error_set(err, ERROR_GAP,
-		"topic \"%s\", partition %d ends with event %" PRIu64 " of the transaction committed at %s, which the "
-		"log does not give again there",
+		"topic \"%s\", partition %d ends with event %" PRIu64 " of the transaction committed at %s, and the log does "
+		"not give that and what is before it again there",
 		topic->name, partition, tail->index,
 		position_commit_format(topics->config->log, tail->commit, at, sizeof at));
-	return error_hint(err, "part of a transaction is in Kafka, and the choice of tables, a table's key or the "
-			       "topic's number of partitions was changed before the rest came: undo that, or start anew "
-			       "with another topic_prefix (and slot)");
+	return error_hint(err, "part of a transaction is in Kafka, and before the rest came the choice of tables, a table's key "
+			       "or the topic's number of partitions was changed, or another server took over that tells the "
+			       "last transactions in another order: undo that, or start anew with another topic_prefix (and slot)");
 }
 
-int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err)
+/* Whether what came of transactions up to this one is what the partition has of them. */
+static bool is_as_there(struct produce_tail *tail, uint64_t commit)
+{
+	if (tail->commit <= commit)
+		return false;
+	while (tail->step < tail->step_count && tail->steps[tail->step].commit <= commit)
+		tail->step++;
+	return tail->step_count == 0 || tail->again == (tail->step > 0 ? tail->steps[tail->step - 1].trail : 0);
+}
+
+int topics_passed(struct produce_topics *topics, uint64_t commit, struct error *err)
 {
 	for (size_t i = 0; topics->awaited > 0 && i < topics->count; i++) {
-		const struct produce_topic *topic = topics->sorted[i];
+		struct produce_topic *topic = topics->sorted[i];
 
 		for (int p = 0; topic->tails != NULL && p < topic->partitions; p++)
-			if (topic->tails[p].awaited && topic->tails[p].commit <= commit)
+			if (topic->tails[p].awaited && !is_as_there(&topic->tails[p], commit))
 				return topics_missed(topics, topic, p, err);
 	}
 	return 0;

@@ -60,9 +60,9 @@ int topics_shape(struct produce_topics *topics, const struct table *table, uint6
 void topics_met(struct produce_topics *topics, struct produce_tail *tail);
 /*
  * Nothing of transactions up to this one will come any more: ERROR_GAP if the last event of some partition was of one
- * of them and was not met.
+ * of them and was not met, or if the partition has other events of them than came.
  */
-int topics_passed(const struct produce_topics *topics, uint64_t commit, struct error *err);
+int topics_passed(struct produce_topics *topics, uint64_t commit, struct error *err);
 /* Says which event was not met: always -1. */
 int topics_missed(const struct produce_topics *topics, const struct produce_topic *topic, int partition,
 	struct error *err);

@@ -30,6 +30,18 @@
 #define TAIL_RECORDS 4
 /* When old records came late: as many as an agent's queue of 64 MiB has (pipeline.c). */
 #define LOOK_BACK_RECORDS 65536
+/*
+ * So many at a time: once its queue holds as many (lib/kafka/tail.c), the client library fetches more only a second
+ * later.
+ */
+#define CHUNK_RECORDS 4096
+/* BEGIN and END of all that may be there without a position record, and late ones behind them. */
+#define WINDOW_RECORDS (2 * (int64_t)WINDOW_MAX + LOOK_BACK_RECORDS)
+/* Of an event topic, to reach the last BEGIN: at first, and how many times more at each further try, up to LOOK_BACK_RECORDS. */
+#define TRAIL_RECORDS 1024
+#define TRAIL_FACTOR 8
+/* Transactions in a trail; more than can be under way (pipeline.c). */
+#define STEPS_MAX ((size_t)16384)
 
 #define HINT_ANEW "restore what was there, or start anew with another topic_prefix (and slot)"
 
@@ -76,6 +88,7 @@ struct visit {
 	struct arena arena;
 	struct error *err;
 	bool failed;
+	bool whole; /* a mark from before the window was seen before those in it */
 };
 
 /* Keeps the position; its resume stands in the arena of the visit. */
@@ -115,62 +128,127 @@ static int visit_position(void *context, const struct kafka_message *message)
 	return visit->failed ? 1 : 0;
 }
 
+static void note_mark(struct resume_point *point, const struct mark *mark)
+{
+	if (mark->commit > point->begin_commit)
+		point->begin_commit = mark->commit;
+	if (!mark->end)
+		return;
+	if (mark->epoch > point->epoch)
+		point->epoch = mark->epoch;
+	if (point->has_end && mark->commit <= point->end_commit)
+		return;
+	point->has_end = true;
+	point->end_commit = mark->commit;
+	(void)snprintf(point->end_id, sizeof point->end_id, "%s", mark->id);
+	(void)snprintf(point->end_log, sizeof point->end_log, "%s", mark->log != NULL ? mark->log : "");
+}
+
+static int decode_mark(struct visit *visit, const struct kafka_message *message, struct mark *ret_mark)
+{
+	arena_reset(&visit->arena);
+	if (decoder_mark(visit->reader->decoder, message->value, message->value_len, &visit->arena, ret_mark,
+		    visit->err) == 0)
+		return 0;
+	visit->failed = true;
+	return -1;
+}
+
 static int visit_mark(void *context, const struct kafka_message *message)
 {
 	struct visit *visit = context;
-	struct resume_point *point = visit->point;
 	struct mark mark;
 
 	if (message->value == NULL)
 		return 0;
-	arena_reset(&visit->arena);
-	if (decoder_mark(visit->reader->decoder, message->value, message->value_len, &visit->arena, &mark,
-		visit->err) < 0) {
-		visit->failed = true;
+	if (decode_mark(visit, message, &mark) < 0)
 		return 1;
-	}
-	if (mark.commit > point->begin_commit) {
-		point->begin_commit = mark.commit;
-		(void)snprintf(point->begin_id, sizeof point->begin_id, "%s", mark.id);
-	}
-	if (!mark.end)
-		return 0;
-	if (mark.epoch > point->epoch)
-		point->epoch = mark.epoch;
-	if (point->has_end && mark.commit <= point->end_commit)
-		return 0;
-	point->has_end = true;
-	point->end_commit = mark.commit;
-	(void)snprintf(point->end_id, sizeof point->end_id, "%s", mark.id);
-	(void)snprintf(point->end_log, sizeof point->end_log, "%s", mark.log != NULL ? mark.log : "");
+	note_mark(visit->point, &mark);
 	return 0;
 }
 
-/* All records of the last LOOK_BACK_RECORDS, oldest first. */
-static int look_back(const struct resume_reader *reader, const char *topic, int partition, kafka_visit *look,
-	void *context, struct error *err)
+/* Oldest first. */
+static int visit_window(void *context, const struct kafka_message *message)
 {
-	int64_t low, high, next;
+	struct visit *visit = context;
+	struct window *window = &visit->point->window;
+	struct mark mark;
+
+	if (message->value == NULL)
+		return 0;
+	if (decode_mark(visit, message, &mark) < 0)
+		return 1;
+	note_mark(visit->point, &mark);
+	if (mark.commit < window->from && window->count == 0)
+		visit->whole = true;
+	visit->failed = window_add(window, &mark, visit->err) < 0;
+	return visit->failed ? 1 : 0;
+}
+
+struct chunk {
+	kafka_visit *look;
+	void *context;
+	int64_t next; /* offset */
+	int left;
+	bool ended; /* by look() */
+};
+
+static int visit_chunk(void *context, const struct kafka_message *message)
+{
+	struct chunk *chunk = context;
+
+	chunk->next = message->offset + 1;
+	chunk->ended = chunk->look(chunk->context, message) != 0;
+	return chunk->ended || --chunk->left == 0;
+}
+
+/* The last `most` records, oldest first; *ret_older: how many offsets lie before them, *ret_kept: whether some are still there. */
+static int look_back(const struct resume_reader *reader, const char *topic, int partition, int64_t most,
+	kafka_visit *look, void *context, int64_t *ret_older, bool *ret_kept, struct error *err)
+{
+	struct chunk chunk = { .look = look, .context = context };
+	int64_t low, high, end;
 
 	if (kafka_watermarks(reader->admin, topic, partition, &low, &high, err) < 0)
 		return -1;
-	return kafka_reader_all(reader->kafka, topic, partition, high > LOOK_BACK_RECORDS ? high - LOOK_BACK_RECORDS : 0,
-		look, context, &next, err);
+	chunk.next = high - most > low ? high - most : low;
+	*ret_older = chunk.next;
+	*ret_kept = chunk.next > low;
+	do {
+		chunk.left = CHUNK_RECORDS;
+		if (kafka_reader_all(reader->kafka, topic, partition, chunk.next, visit_chunk, &chunk, &end, err) < 0)
+			return -1;
+	} while (chunk.left == 0 && !chunk.ended);
+	return 0;
 }
 
-/* A transaction that is surely there is not among the last marks: what stands behind it came late. */
-static int look_for_marks(struct visit *visit)
+/*
+ * Not the last records count, but all that any agent may have left there: what it had queued may come late, behind what
+ * the next one has put there.
+ */
+int resume_read_window(const struct resume_reader *reader, struct resume_point *point, struct error *err)
 {
-	struct resume_point *point = visit->point;
+	struct visit visit = { .reader = reader, .point = point, .err = err };
+	uint64_t begin_commit = point->begin_commit, end_commit = point->end_commit;
 	char name[PRODUCE_TOPIC_MAX];
+	int64_t older = 0;
+	bool kept;
 
-	if (!point->has_position || point->begin_commit == 0 || point->end_commit >= point->position.commit)
+	if (!point->has_position || point->begin_commit == 0)
 		return 0;
-	if (look_back(visit->reader, produce_topic_name(visit->reader->prefix, PRODUCE_TRANSACTIONS, name), 0, visit_mark,
-		    visit, visit->err) < 0)
-		visit->failed = true;
-	point->disordered = point->end_commit >= point->position.commit;
-	return visit->failed ? error_prefix(visit->err, "end of topic \"%s\"", name) : 0;
+	window_release(&point->window);
+	window_init(&point->window, point->position.confirmed);
+	arena_init(&visit.arena, ARENA_MAX);
+	if (look_back(reader, produce_topic_name(reader->prefix, PRODUCE_TRANSACTIONS, name), 0, WINDOW_RECORDS,
+		    visit_window, &visit, &older, &kept, err) < 0)
+		visit.failed = true;
+	arena_release(&visit.arena);
+	if (visit.failed)
+		return error_prefix(err, "end of topic \"%s\"", name);
+	if (older > 0 && !visit.whole)
+		window_cut(&point->window);
+	point->disordered = point->begin_commit > begin_commit || point->end_commit > end_commit;
+	return 0;
 }
 
 static int read_own(struct visit *visit, enum produce_topic_kind kind, kafka_visit *look)
@@ -193,7 +271,7 @@ int resume_read(const struct resume_reader *reader, struct resume_point *ret_poi
 
 	arena_init(&visit.arena, ARENA_MAX);
 	if (read_own(&visit, PRODUCE_POSITIONS, visit_position) < 0 ||
-		read_own(&visit, PRODUCE_TRANSACTIONS, visit_mark) < 0 || look_for_marks(&visit) < 0)
+		read_own(&visit, PRODUCE_TRANSACTIONS, visit_mark) < 0)
 		goto out;
 	if (point.begin_commit == 0) {
 		if (kafka_watermarks(reader->admin, produce_topic_name(reader->prefix, PRODUCE_TRANSACTIONS, name), 0,
@@ -215,6 +293,7 @@ out:
 void resume_release(struct resume_point *point)
 {
 	free(point->resume);
+	window_release(&point->window);
 	memset(point, 0, sizeof *point);
 }
 
@@ -307,10 +386,8 @@ int resume_compare(const struct resume_point *point, const struct resume_log *lo
 		known.durable = point->position.confirmed;
 		known.end_commit = point->has_end ? point->end_commit : point->position.commit;
 		known.begin_commit = point->begin_commit > known.end_commit ? point->begin_commit : known.end_commit;
-		known.begin_in_log = point->begin_commit >= known.durable && point->begin_commit > 0;
 		known.previous_commit = point->position.commit;
 		known.previous_in_log = point->position.commit > 0 && log->confirmed <= point->position.commit;
-		(void)snprintf(known.begin_id, sizeof known.begin_id, "%s", point->begin_id);
 		(void)snprintf(known.previous_id, sizeof known.previous_id, "%s", point->position.transaction_id);
 	}
 	*ret_known = known;
@@ -324,12 +401,16 @@ struct tail_visit {
 	struct produce_tail tail;
 	bool tombstone; /* newest first: seen before (that is: behind) the event */
 	bool newest;    /* oldest first: the last event seen is the tail */
+	bool reached;   /* oldest first: the first event seen is not behind the last BEGIN */
+	size_t step_room;
 	struct arena arena;
 	struct error *err;
 	bool failed;
 };
 
-static int decode_tail(struct tail_visit *visit, const struct kafka_message *message, struct produce_tail *ret_tail)
+/* The event as if it were the partition's only one; its trail goes on from `trail`. */
+static int decode_tail(struct tail_visit *visit, const struct kafka_message *message, uint64_t trail,
+	struct produce_tail *ret_tail)
 {
 	struct event event;
 
@@ -343,8 +424,9 @@ static int decode_tail(struct tail_visit *visit, const struct kafka_message *mes
 		.commit = event.commit,
 		.index = event.change.index,
 		.bare_delete = event.change.op == CHANGE_DELETE,
-		.table_index = event.change.table_index,
-		.key = produce_fingerprint(message->key, message->key_len),
+		.from_commit = event.commit,
+		.from_index = event.change.index,
+		.trail = produce_trail(trail, event.transaction_id, &event.change, message->key, message->key_len),
 	};
 	return 0;
 }
@@ -357,42 +439,126 @@ static int visit_event(void *context, const struct kafka_message *message)
 		visit->tombstone = true;
 		return 0;
 	}
-	if (decode_tail(visit, message, &visit->tail) == 0 && visit->tombstone)
+	if (decode_tail(visit, message, 0, &visit->tail) == 0 && visit->tombstone)
 		visit->tail.bare_delete = false;
 	return 1;
 }
 
-static int visit_late(void *context, const struct kafka_message *message)
+static int add_step(struct tail_visit *visit, const struct produce_tail *found)
+{
+	struct produce_tail *tail = &visit->tail;
+
+	if (tail->step_count > 0 && tail->steps[tail->step_count - 1].commit == found->commit) {
+		tail->steps[tail->step_count - 1].trail = found->trail;
+		return 0;
+	}
+	if (tail->step_count == STEPS_MAX) {
+		error_set(visit->err, ERROR_GAP, "events of more than %zu transactions stand behind the last BEGIN of the "
+			"transaction topic", STEPS_MAX);
+		return error_hint(visit->err, "the transaction topic lost records: " HINT_ANEW);
+	}
+	if (tail->step_count == visit->step_room) {
+		size_t room = visit->step_room == 0 ? 64 : visit->step_room * 2;
+		struct produce_step *grown = reallocarray(tail->steps, room, sizeof *grown);
+
+		if (grown == NULL)
+			return error_set(visit->err, ERROR_RETRY, "out of memory for %zu transactions", room);
+		tail->steps = grown;
+		visit->step_room = room;
+	}
+	tail->steps[tail->step_count++] = (struct produce_step){ found->commit, found->trail };
+	return 0;
+}
+
+/* Oldest first: the newest by its position, and the trail of what stands behind the last BEGIN. */
+static int visit_trail(void *context, const struct kafka_message *message)
 {
 	struct tail_visit *visit = context;
-	struct produce_tail tail;
+	struct produce_tail *tail = &visit->tail, found;
+	bool first = tail->commit == 0, goes_on = tail->step_count > 0;
+	int order;
 
 	if (message->value == NULL) {
 		if (visit->newest)
-			visit->tail.bare_delete = false;
+			tail->bare_delete = false;
 		return 0;
 	}
-	if (decode_tail(visit, message, &tail) < 0)
+	if (decode_tail(visit, message, goes_on ? tail->trail : 0, &found) < 0)
 		return 1;
-	visit->newest = position_compare(tail.commit, tail.index, visit->tail.commit, visit->tail.index) >= 0;
-	if (visit->newest)
-		visit->tail = tail;
+	if (first)
+		visit->reached = found.commit <= visit->reader->last_begin;
+	order = position_compare(found.commit, found.index, tail->commit, tail->index);
+	visit->newest = order >= 0;
+	if (order >= 0)
+		tail->bare_delete = found.bare_delete;
+	if (order <= 0)
+		return 0;
+	if (found.commit > visit->reader->last_begin && add_step(visit, &found) < 0) {
+		visit->failed = true;
+		return 1;
+	}
+	tail->commit = found.commit;
+	tail->index = found.index;
+	tail->trail = found.trail;
+	if (!goes_on) {
+		tail->from_commit = found.commit;
+		tail->from_index = found.index;
+	}
+	return 0;
+}
+
+static void forget_trail(struct tail_visit *visit)
+{
+	struct produce_step *steps = visit->tail.steps;
+
+	memset(&visit->tail, 0, sizeof visit->tail);
+	visit->tail.steps = steps;
+	visit->newest = false;
+}
+
+/* Reads as far back as is needed: to the last BEGIN, or, where old records came late, all that may be late. */
+static int read_trail(struct tail_visit *visit, const char *topic, int partition)
+{
+	const struct produce_tail last = visit->tail;
+	int64_t most = last.commit < visit->reader->look_back_below ? LOOK_BACK_RECORDS : TRAIL_RECORDS, older = 0;
+	bool kept = true;
+
+	for (;; most *= TRAIL_FACTOR) {
+		forget_trail(visit);
+		if (look_back(visit->reader, topic, partition, most, visit_trail, visit, &older, &kept, visit->err) < 0 ||
+			visit->failed)
+			return -1;
+		if (visit->reached || !kept || most >= LOOK_BACK_RECORDS)
+			break;
+	}
+	/* no other event may come between the last BEGIN and the first one found */
+	if (visit->tail.step_count > 0 && (visit->reached || older == 0)) {
+		visit->tail.from_commit = visit->reader->last_begin + 1;
+		visit->tail.from_index = 0;
+	}
+	/* nothing but tombstones, or what compaction left out */
+	if (position_compare(visit->tail.commit, visit->tail.index, last.commit, last.index) < 0) {
+		free(visit->tail.steps);
+		visit->tail = last;
+	}
 	return 0;
 }
 
 int resume_tail(void *context, const char *topic, int partition, struct produce_tail *ret_tail, struct error *err)
 {
 	struct tail_visit visit = { .reader = context, .err = err };
+	int rc;
 
 	arena_init(&visit.arena, ARENA_MAX);
-	if (kafka_reader_tail(visit.reader->kafka, topic, partition, TAIL_RECORDS, visit_event, &visit, err) < 0)
-		visit.failed = true;
-	if (!visit.failed && visit.tail.commit < visit.reader->look_back_below &&
-		look_back(visit.reader, topic, partition, visit_late, &visit, err) < 0)
-		visit.failed = true;
-	arena_release(&visit.arena);
+	rc = kafka_reader_tail(visit.reader->kafka, topic, partition, TAIL_RECORDS, visit_event, &visit, err);
 	if (visit.failed)
-		return -1;
-	*ret_tail = visit.tail;
-	return 0;
+		rc = -1;
+	if (rc == 0 && (visit.tail.commit < visit.reader->look_back_below || visit.tail.commit > visit.reader->last_begin))
+		rc = read_trail(&visit, topic, partition);
+	arena_release(&visit.arena);
+	if (rc == 0)
+		*ret_tail = visit.tail;
+	else
+		free(visit.tail.steps);
+	return rc;
 }

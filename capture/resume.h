@@ -2,9 +2,9 @@
  * resume.h: what Kafka has of this source when a capture agent starts, and whether the log goes on from there.
  *
  *   position record   everything before `confirmed` is durable; which log, which transaction was the last, where to read on
- *   transaction topic the last BEGIN and END
- *   event topics      per partition the last event and whether a delete's tombstone is missing (read when the table is
- *   first met)
+ *   transaction topic the last BEGIN and END, and all of them that the position record does not cover
+ *   event topics      per partition the last event and whether a delete's tombstone is missing, and what stands behind
+ *                     the last BEGIN (read when the table is first met)
  *
  * Read only after the log is ours and the producer of an earlier try is gone, so that nobody else adds to it.
  * One thread; may wait for Kafka.
@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "capture/produce.h"
+#include "capture/produce_window.h"
 #include "lib/base/error.h"
 #include "lib/codec/codec.h"
 #include "lib/kafka/kafka.h"
@@ -30,6 +31,8 @@ struct resume_reader {
 	 * looked at further back. 0: no.
 	 */
 	uint64_t look_back_below;
+	/* Of the last BEGIN: events of later transactions have no other witness of where they belong. */
+	uint64_t last_begin;
 };
 
 struct resume_point {
@@ -41,7 +44,7 @@ struct resume_point {
 	char end_id[TRANSACTION_ID_MAX];
 	char end_log[POSITION_LOG_MAX];
 	uint64_t begin_commit; /* of the last BEGIN, or of the last END if that is newer; 0: none */
-	char begin_id[TRANSACTION_ID_MAX];
+	struct window window;  /* the transactions that the position record does not cover: resume_read_window() */
 	bool expired; /* the transaction topic had records, but keeps none by now */
 	bool disordered; /* old records came late behind newer ones */
 	uint64_t epoch; /* highest that was used */
@@ -57,6 +60,8 @@ bool resume_has_history(const struct resume_point *point);
 int resume_topics(const struct resume_reader *reader, int replication_factor, struct error *err);
 /* The caller gives *ret_point to resume_release(). */
 int resume_read(const struct resume_reader *reader, struct resume_point *ret_point, struct error *err);
+/* Reads further back in the transaction topic, once the log is ours. ERROR_GAP if the topic contradicts itself. */
+int resume_read_window(const struct resume_reader *reader, struct resume_point *point, struct error *err);
 void resume_release(struct resume_point *point);
 /*
  * Whether another agent recorded a position between the two readings. What a source was opened with must then not be used: its

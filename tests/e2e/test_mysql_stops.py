@@ -146,43 +146,157 @@ def test_two_agents_with_one_server_id(make_pair, kind):
     second.capture.wait_state("streaming", timeout=30)
 
 
-@both_kinds
-def test_failover_by_gtid(make_pair, kind, tmp_path_factory):
-    """The primary dies; its replica is promoted; the agent is sent there and goes on: nothing lost, nothing doubled."""
+def told(pair):
+    """What is in Kafka: the keys of table c's inserts, its number of updates; the chain of transactions must be whole."""
+    decoder = Decoder(pair.kafka)
+    events = [decoder.decode(record.value()) for record in pair.kafka.read_topic(pair.topic("c"))]
+    marks = [decoder.decode(record.value()) for record in pair.kafka.read_topic(f"{pair.prefix}.transaction")]
+    chain = [mark for mark in marks if mark["status"] == "END"]
+    assert [mark["previous"] for mark in chain[1:]] == [mark["id"] for mark in chain[:-1]]
+    assert len({mark["log"] for mark in chain}) == 1
+    return sorted(event["after"]["id"] for event in events if event["op"] == "c"), sum(event["op"] == "u" for event in events)
+
+
+# No position record after that of the start, so that all that follows must be met again.
+NO_RECORDS = {"status_interval": "60s"}
+
+
+@pytest.fixture
+def two_servers(make_pair, kind, tmp_path_factory):
+    """A pair whose source has a replica; capture has recorded its position and will not do so again."""
     model = make_pair(kind, kind, ["x"])
     with Stack(tmp_path_factory.mktemp("failover")) as stack:
         settings = {"performance-schema": "OFF"}
         first, second = stack.start(stack.server(kind, "first", settings=settings), stack.server(kind, "second", settings=settings))
         second.follow(first)
-        pair = Pair(stack, first, model.target, model.kafka, ["c"])
+        pair = Pair(stack, first, model.target, model.kafka, ["c"], capture=NO_RECORDS)
         pair.both(C)
         pair.start()
-        for n in range(1, 101):
-            pair.at_source(f"INSERT INTO c VALUES ({n}, 'first')")
-        pair.drain()
-        pair.capture.kill9()
-        for n in range(101, 151):
-            pair.at_source(f"INSERT INTO c VALUES ({n}, 'unseen')")
-        second.wait_caught_up(first)
-        first.kill9()
-        pair.source = second.promote()
-        # Another layout of files on purpose: only the GTIDs are the same.
-        second.rotate()
-        pair.at_source("UPDATE c SET v = 'after' WHERE id % 10 = 0")
-        pair.capture.configure(pair.capture_config())
-        pair.start_capture()
-        for n in range(151, 161):
-            pair.at_source(f"INSERT INTO c VALUES ({n}, 'second')")
-        assert len(pair.equal("c")) == 160
-        decoder = Decoder(pair.kafka)
-        found = [decoder.decode(record.value()) for record in pair.kafka.read_topic(pair.topic("c"))]
-        inserted = [event["after"]["id"] for event in found if event["op"] == "c"]
-        assert sorted(inserted) == list(range(1, 161)) and sum(event["op"] == "u" for event in found) == 15
-        marks = [decoder.decode(record.value()) for record in pair.kafka.read_topic(f"{pair.prefix}.transaction")]
-        chain = [mark for mark in marks if mark["status"] == "END"]
-        assert [mark["previous"] for mark in chain[1:]] == [mark["id"] for mark in chain[:-1]]
-        assert len({mark["log"] for mark in chain}) == 1
+        yield pair, first, second
         pair.close()
+
+
+def lead_to(pair, server):
+    pair.source = server
+    pair.capture.configure(pair.capture_config())
+
+
+@both_kinds
+def test_failover_by_gtid(two_servers, kind):
+    """The primary dies; its replica is promoted; the agent is sent there and goes on: nothing lost, nothing doubled."""
+    pair, first, second = two_servers
+    for n in range(1, 101):
+        pair.at_source(f"INSERT INTO c VALUES ({n}, 'first')")
+    pair.drain()
+    pair.capture.kill9()
+    for n in range(101, 151):
+        pair.at_source(f"INSERT INTO c VALUES ({n}, 'unseen')")
+    second.wait_caught_up(first)
+    first.kill9()
+    second.promote()
+    # Another layout of files on purpose: only the GTIDs are the same.
+    second.rotate()
+    lead_to(pair, second)
+    pair.at_source("UPDATE c SET v = 'after' WHERE id % 10 = 0")
+    pair.start_capture()
+    for n in range(151, 161):
+        pair.at_source(f"INSERT INTO c VALUES ({n}, 'second')")
+    assert len(pair.equal("c")) == 160
+    assert told(pair) == (list(range(1, 161)), 15)
+
+
+def insert(pair, server, number, *before):
+    """A transaction of its own."""
+    with server.connect(pair.dbname) as connection, connection.cursor() as cursor:
+        for statement in before:
+            cursor.execute(statement)
+        cursor.execute(f"INSERT INTO c VALUES ({number}, 'of {number}')")
+
+
+def other_order_by_domains(pair, first, second):
+    """MariaDB: the replica gets one replication domain before the other, and then a last transaction as the primary has it."""
+    second.wait_caught_up(first)
+    second.execute("STOP SLAVE; CHANGE MASTER TO ignore_domain_ids = (1); START SLAVE")
+    for number, domain in ((1, 1), (2, 2), (3, 1), (4, 2)):
+        insert(pair, first, number, f"SET SESSION gtid_domain_id = {domain}")
+    second.wait_value("SELECT count(*) FROM c", 2, dbname=pair.dbname)
+    second.execute("STOP SLAVE")
+    known = [gtid for gtid in second.value("SELECT @@gtid_slave_pos").split(",") if not gtid.startswith("1-")]  # it counts what it ignores
+    second.execute(f"SET GLOBAL gtid_slave_pos = '{','.join(known)}'; CHANGE MASTER TO ignore_domain_ids = (); START SLAVE")
+    second.wait_value("SELECT count(*) FROM c", 4, dbname=pair.dbname)
+    insert(pair, first, 5)
+    second.wait_caught_up(first)
+    second.promote()
+
+
+def other_order_by_hand(pair, first, second):
+    """MySQL: as a replica does that does not preserve the commit order."""
+    second.wait_caught_up(first)
+    second.promote()
+    for number in range(1, 6):
+        insert(pair, first, number)
+    own, _, executed = first.gtid_position().rpartition(":")
+    last = int(executed.rpartition("-")[2])
+    for number in (2, 1, 4, 3, 5):
+        insert(pair, second, number, f"SET gtid_next = '{own}:{last - 5 + number}'")
+    assert second.gtid_position() == first.gtid_position()
+
+
+@both_kinds
+def test_failover_to_another_order(two_servers, kind):
+    """All that Kafka has is there, and the last transaction in its place, but two before it are not: a named stop, and at the server
+    before it goes on."""
+    pair, first, second = two_servers
+    {"mariadb": other_order_by_domains, "mysql": other_order_by_hand}[kind](pair, first, second)
+    pair.wait_in_kafka(5)
+    wait_until(lambda: arrived(pair) == [1, 2, 3, 4, 5], 30, "all rows in the target")
+    pair.capture.kill9()
+    lead_to(pair, second)
+    error = stops(pair, "the log has transaction ", " where Kafka has transaction ")
+    assert "another order" in error["hint"], error
+    pair.capture.stop()
+    lead_to(pair, first)
+    pair.start_capture()
+    insert(pair, first, 6)
+    assert len(pair.equal("c")) == 6
+    assert told(pair) == ([1, 2, 3, 4, 5, 6], 0)
+
+
+@pytest.mark.parametrize("kind", ["mariadb"])
+def test_a_table_is_left_out_while_its_transactions_are_under_way(make_pair, kind):
+    """They are in Kafka, and no position record covers them: to leave them out now would be to tell them otherwise."""
+    pair = make_pair(kind, kind, ["c", "d"], capture=NO_RECORDS)
+    pair.both(C + "; CREATE TABLE d (id int PRIMARY KEY)")
+    pair.start()
+    pair.at_source("INSERT INTO d VALUES (1); INSERT INTO c VALUES (1, 'one')")
+    pair.equal("c", "d")
+    pair.capture.kill9()
+    both = pair.capture_config()
+    pair.capture.configure(pair.capture_config(tables=[pair.source_table(one) for one in ("c", "drain_mark")]))
+    error = stops(pair, "the log has transaction ", " without an event, but Kafka has it")
+    assert "choice of tables" in error["hint"], error
+    pair.capture.stop()
+    pair.capture.configure(both)
+    pair.start_capture()
+    pair.at_source("INSERT INTO d VALUES (2)")
+    assert len(pair.equal("c", "d")) == 2
+
+
+@both_kinds
+def test_a_stop_leaves_nothing_under_way(make_pair, kind):
+    """Whoever is asked to leave a table out can do so: what came before the stop is recorded."""
+    pair = make_pair(kind, kind, ["c", "d"], capture=NO_RECORDS)
+    pair.both(C + "; CREATE TABLE d (id int PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 2")
+    pair.start()
+    pair.at_source("INSERT INTO d VALUES (1); INSERT INTO c VALUES (1, 'one'); ALTER TABLE d TRUNCATE PARTITION p1")
+    error = pair.capture.wait_state("failed", timeout=30)["error"]
+    assert error["class"] == "gap" and "TRUNCATE PARTITION" in error["text"].upper(), error
+    pair.capture.stop()
+    pair.capture.configure(pair.capture_config(tables=[pair.source_table(one) for one in ("c", "drain_mark")]))
+    pair.start_capture()
+    pair.at_source("INSERT INTO c VALUES (2, 'two')")
+    assert len(pair.equal("c")) == 2
+    assert pair.target_rows("SELECT id FROM d") == [(1,)]
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNTS_MAX 16
+
 struct encoder {
 	char prefix[64], log[POSITION_LOG_MAX];
 	uint64_t epoch;
@@ -182,6 +184,24 @@ int decoder_event(struct decoder *decoder, const void *key, size_t key_len, cons
 	return 0;
 }
 
+/* "F <id> <events> previous=<id> <collection>=<n> ... log=": the words between. */
+static void decode_counts(const char *value, const char *log, struct arena *arena, struct mark *ret_mark)
+{
+	struct mark_count *counts = arena_alloc(arena, COUNTS_MAX * sizeof *counts);
+	const char *word = strstr(value, " previous=");
+
+	assert(counts != NULL && word != NULL);
+	assert(sscanf(value, "F %*s %" SCNu64, &ret_mark->events) == 1);
+	ret_mark->counts = counts;
+	while ((word = strchr(word + 1, ' ')) != NULL && word < log) {
+		const char *equals = strchr(word, '=');
+
+		assert(equals != NULL && ret_mark->count < COUNTS_MAX);
+		counts[ret_mark->count].collection = arena_strndup(arena, word + 1, (size_t)(equals - word) - 1);
+		counts[ret_mark->count++].events = strtoull(equals + 1, NULL, 10);
+	}
+}
+
 int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, struct arena *arena,
 	struct mark *ret_mark, struct error *err)
 {
@@ -198,6 +218,7 @@ int decoder_mark(struct decoder *decoder, const void *value, size_t value_len, s
 		assert(log != NULL && epoch != NULL);
 		ret_mark->log = arena_strndup(arena, log + 5, strcspn(log + 5, " "));
 		ret_mark->epoch = strtoull(epoch + 7, NULL, 10);
+		decode_counts(value, log, arena, ret_mark);
 	}
 	return 0;
 }

@@ -1,8 +1,9 @@
-"""MySQL to MySQL under load: kills of agents and servers, and the failpoints at which it differs from MariaDB. Skipped where there is none."""
+"""MySQL to MySQL under load: kills of agents, servers and the broker, failover, and the failpoints at which it differs from MariaDB.
+And MariaDB 11.8, whose log differs from that of 10.11. Skipped where there is none."""
 import random
 
 import pytest
-from billing_scene import Scene, some_work
+from billing_scene import Scene, TwoPhaseClerk, some_work
 from test_billing_failpoints import sweep_both
 
 from harness import NotHere, Stack
@@ -51,9 +52,66 @@ def test_a_server_crashes_under_load(scene, server):
     scene.judge(timeout=90)
 
 
+def test_the_broker_crashes_under_load(scene):
+    with scene.load() as workload:
+        some_work(workload)
+        scene.line.kafka.kill9()
+        scene.line.kafka.start()
+        some_work(workload)
+    scene.judge(timeout=90)
+
+
+def test_failover_by_gtid_in_mid_load(scene):
+    """The primary dies while capture is behind; the clerks and the agent go on at the replica, whose files are others."""
+    line, primary = scene.line, scene.line.source
+    replica = scene.stack.mysql("billing-db-2").start().follow(primary)
+    replica.rotate()
+    with scene.load() as workload:
+        some_work(workload)
+        line.capture.pause_process()  # in mid-stream: what it holds is lost with it
+        some_work(workload)
+        line.capture.kill9()
+        some_work(workload)
+    replica.wait_caught_up(primary)
+    primary.kill9()
+    line.go_to(replica.promote())
+    with scene.load() as workload:
+        some_work(workload)
+        line.start_capture()
+        some_work(workload)
+    scene.judge()
+
+
 @pytest.mark.parametrize("pair", POINTS, ids=" ".join)
 def test_nothing_is_lost_or_doubled(scene, pair):
     with scene.load() as workload:
         sweep_both(scene.line, pair)
         some_work(workload, 20)
     scene.judge()
+
+
+class Newer(Stack):
+    """MariaDB 11.8 wherever a MariaDB is asked for."""
+
+    def mariadb(self, name="mariadb", **options):
+        return super().mariadb(name, version="11.8", **options)
+
+
+def test_mariadb_11_with_a_kill_and_a_crash(tmp_path_factory):
+    with Newer(tmp_path_factory.mktemp("n")) as stack:
+        try:
+            scene = Scene(stack, capture={"partitions": 3}).start()
+        except NotHere as reason:
+            pytest.skip(str(reason))
+        line = scene.line
+        assert line.source.value("SELECT version()").startswith("11.8")
+        with scene.load(clerk=TwoPhaseClerk) as workload:
+            some_work(workload)
+            line.capture.kill9()
+            some_work(workload)
+            line.start_capture()
+            some_work(workload)
+            line.source.kill9()
+            line.source.start()
+            some_work(workload)
+        assert len(scene.judge(timeout=90)) > 200

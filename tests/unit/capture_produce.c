@@ -252,17 +252,26 @@ static void an_empty_transaction_leaves_no_trace(void **state)
 	scene_close(&scene);
 }
 
-static struct produce_tail tail_at(uint64_t commit, uint64_t index, bool bare_delete, uint64_t table_index,
-	uint64_t fingerprint)
+/* A tail of which only the last event is known. */
+static struct produce_tail tail_of(const char *id, uint64_t commit, uint64_t index, bool bare_delete, uint64_t table_index,
+	const char *key_text)
 {
-	return (struct produce_tail){ commit, index, bare_delete, table_index, fingerprint, false };
+	const struct change chg = { .index = index, .table_index = table_index };
+
+	return (struct produce_tail){ .commit = commit, .index = index, .bare_delete = bare_delete, .from_commit = commit,
+		.from_index = index, .trail = produce_trail(0, id, &chg, key_text, strlen(key_text)) };
+}
+
+static struct produce_tail tail_at(uint64_t commit, uint64_t index, bool bare_delete, uint64_t table_index,
+	const char *key_text)
+{
+	return tail_of("1:2000", commit, index, bare_delete, table_index, key_text);
 }
 
 /* Kafka has this transaction's BEGIN and some of its events; the same log is read again. */
 static void read_again(struct produce_tail tail, const char *const *events)
 {
-	struct produce_known known = { .head = 3000, .durable = 1950, .begin_commit = 2000, .begin_id = "1:2000",
-		.begin_in_log = true };
+	struct produce_known known = { .head = 3000, .durable = 1950, .begin_commit = 2000 };
 	struct scene scene = { .tail = tail };
 
 	scene_open(&scene, &known);
@@ -281,21 +290,18 @@ static void what_a_partition_has_is_left_out(void **state)
 	const char d1[] = "E 1:2000 1 1 d before=/k1 after=- previous=0",
 		d2[] = "E 1:2000 2 2 d before=/k1 after=- previous=0",
 		   c3[] = "E 1:2000 3 3 c before=- after=/k2/v previous=0";
-	const uint64_t k1 = produce_fingerprint("/k1", 3), k2 = produce_fingerprint("/k2", 3);
-
-	read_again(tail_at(1900, 7, true, 7, 1), (const char *const[]){ d1, "", d2, "", c3, NULL });
-	read_again(tail_at(2000, 1, true, 1, k1), (const char *const[]){ "", d2, "", c3, NULL });
-	read_again(tail_at(2000, 1, false, 1, k1), (const char *const[]){ d2, "", c3, NULL });
-	read_again(tail_at(2000, 2, true, 2, k1), (const char *const[]){ "", c3, NULL });
-	read_again(tail_at(2000, 3, false, 3, k2), (const char *const[]){ NULL });
-	read_again(tail_at(2500, 1, false, 1, k1), (const char *const[]){ NULL });
+	read_again(tail_at(1900, 7, true, 7, "x"), (const char *const[]){ d1, "", d2, "", c3, NULL });
+	read_again(tail_at(2000, 1, true, 1, "/k1"), (const char *const[]){ "", d2, "", c3, NULL });
+	read_again(tail_at(2000, 1, false, 1, "/k1"), (const char *const[]){ d2, "", c3, NULL });
+	read_again(tail_at(2000, 2, true, 2, "/k1"), (const char *const[]){ "", c3, NULL });
+	read_again(tail_at(2000, 3, false, 3, "/k2"), (const char *const[]){ NULL });
+	read_again(tail_at(2500, 1, false, 1, "/k1"), (const char *const[]){ NULL });
 }
 
 /* What a partition ends with is not what the log gives for it: nothing is put behind it, and no END either. */
 static void stops_behind(struct produce_tail tail, int partitions, bool at_the_end)
 {
-	struct produce_known known = { .head = 3000, .durable = 1500, .begin_commit = 2000, .begin_id = "1:2000",
-		.begin_in_log = true };
+	struct produce_known known = { .head = 3000, .durable = 1500, .begin_commit = 2000 };
 	struct scene scene = { .tail = tail };
 	uint64_t upto;
 	int result;
@@ -320,22 +326,24 @@ static void stops_behind(struct produce_tail tail, int partitions, bool at_the_e
 static void a_tail_that_is_not_met_again_is_a_gap(void **state)
 {
 	/* a table before it was left out: the numbers are others */
-	stops_behind(tail_at(2000, 2, false, 1, produce_fingerprint("/k1", 3)), 1, false);
+	stops_behind(tail_at(2000, 2, false, 1, "/k1"), 1, false);
 	/* the table's key is another one */
-	stops_behind(tail_at(2000, 2, false, 2, produce_fingerprint("/v", 2)), 1, false);
-	stops_behind(tail_at(2000, 1, false, 1, 0), 1, false);
+	stops_behind(tail_at(2000, 2, false, 2, "/v"), 1, false);
+	stops_behind(tail_at(2000, 1, false, 1, ""), 1, false);
+	/* another transaction is in its place: another server tells them in another order */
+	stops_behind(tail_of("2:2000", 2000, 2, false, 2, "/k2"), 1, false);
 	/* the transaction does not come, or comes without this table */
-	stops_behind(tail_at(1900, 7, true, 7, 1), 1, false);
+	stops_behind(tail_at(1900, 7, true, 7, "x"), 1, false);
 	/* it has fewer events than were there */
-	stops_behind(tail_at(2000, 3, false, 3, 1), 1, true);
+	stops_behind(tail_at(2000, 3, false, 3, "x"), 1, true);
 	/* the topic got more partitions: this event was in another one */
-	stops_behind(tail_at(2000, 2, false, 2, produce_fingerprint("/k2", 3)), 7, true);
+	stops_behind(tail_at(2000, 2, false, 2, "/k2"), 7, true);
 }
 
 static void a_tail_of_a_durable_transaction_is_not_awaited(void **state)
 {
 	struct produce_known known = { .head = 3000, .durable = 1900, .previous_id = "1:1800", .previous_commit = 1800 };
-	struct scene scene = { .tail = tail_at(1800, 4, false, 4, 1) };
+	struct scene scene = { .tail = tail_at(1800, 4, false, 4, "x") };
 
 	scene_open(&scene, &known);
 	fake_kafka_put("t.public.a", 1, 0, "there", "there");
@@ -349,7 +357,7 @@ static void a_tail_of_a_durable_transaction_is_not_awaited(void **state)
 static void a_topic_that_metadata_forgot_is_looked_at(void **state)
 {
 	struct produce_known known = { .head = 3000, .durable = 1500 };
-	struct scene scene = { .tail = tail_at(2000, 1, false, 1, produce_fingerprint("/k1", 3)) };
+	struct scene scene = { .tail = tail_at(2000, 1, false, 1, "/k1") };
 
 	scene_open(&scene, &known);
 	fake_kafka_put("t.public.a", 1, 0, "there", "there");
@@ -418,7 +426,7 @@ static void a_discarded_position_record_is_told(void **state)
 static void a_topic_ahead_of_the_log_is_a_gap(void **state)
 {
 	struct produce_known known = { .head = 3000, .durable = 1500 };
-	struct scene scene = { .tail = tail_at(3000, 1, false, 1, 1) };
+	struct scene scene = { .tail = tail_at(3000, 1, false, 1, "x") };
 
 	scene_open(&scene, &known);
 	fake_kafka_put("t.public.a", 1, 0, "there", "there");
