@@ -98,11 +98,13 @@ setup_venv_ready() {
     [ -x "$TAILRACE_PYTHON" ] && [ "$(cat "$TAILRACE_CACHE/venv/.stamp" 2>/dev/null)" = "$(setup_venv_stamp)" ]
 }
 
+# One that is in its place stays, and gets what is new: something may be running in it.
 setup_venv() {
     setup_venv_ready && return 0
     setup_say "making the Python environment (tests/requirements.txt)"
-    rm -rf "$TAILRACE_CACHE/venv"
-    /usr/bin/python3 -m venv "$TAILRACE_CACHE/venv" || python3 -m venv --clear "$TAILRACE_CACHE/venv" || return 69
+    case $(cat "$TAILRACE_CACHE/venv/.stamp" 2>/dev/null) in "$TAILRACE_CACHE/venv "*) ;; *) rm -rf "$TAILRACE_CACHE/venv" ;; esac
+    "$TAILRACE_PYTHON" -c '' 2>/dev/null || /usr/bin/python3 -m venv "$TAILRACE_CACHE/venv" ||
+        python3 -m venv --clear "$TAILRACE_CACHE/venv" || return 69
     setup_retry "pip install" "$TAILRACE_PYTHON" -m pip install -q --disable-pip-version-check \
         -r "$SETUP_ROOT/tests/requirements.txt" || return 69
     setup_venv_stamp >"$TAILRACE_CACHE/venv/.stamp"

@@ -1,6 +1,5 @@
 """End-to-end tests: three real servers for the whole session; each test has databases, a topic prefix and agents of its own."""
 import itertools
-import os
 import signal
 import time
 
@@ -8,6 +7,7 @@ import pytest
 
 from harness import NotHere, Stack, config, wait_until
 from telecom.pair import Pair
+from telecom.stream import Databases
 
 NUMBERS = itertools.count(1)
 # What a test may do to an agent on purpose: it is then no failure that the agent is gone.
@@ -20,14 +20,15 @@ class AgentStopped(Exception):
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory):
+def servers(tmp_path_factory, request):
     with Stack(tmp_path_factory.mktemp("servers")) as stack:
         stack.source, stack.target, stack.crm_kafka = stack.postgres("source"), stack.postgres("target"), stack.kafka("kafka")
         stack.start(stack.source, stack.target, stack.crm_kafka)
         yield stack
+        stack.failed = request.session.testsfailed > 0
 
 
-class Pipe:
+class Pipe(Databases):
     """A source database, a target database and both agents for one test."""
 
     def __init__(self, stack, servers):
@@ -37,18 +38,7 @@ class Pipe:
         self.capture = self.apply = None
         self.run_directory = str(stack.directory / "run")
         self.next_look, self.failed_before = 0, set()
-        for server in (self.source, self.target):
-            server.createdb(self.dbname)
-
-    def at_source(self, sql, parameters=None):
-        self.source.execute(sql, parameters, dbname=self.dbname)
-
-    def at_target(self, sql, parameters=None):
-        self.target.execute(sql, parameters, dbname=self.dbname)
-
-    def both(self, sql):
-        self.at_source(sql)
-        self.at_target(sql)
+        self.create_databases()
 
     def capture_config(self, **more):
         settings = {"slot_name": f"slot_{self.dbname}", "publication_name": "p", "publication_create": "filtered",
@@ -131,17 +121,22 @@ class Pipe:
         return self.kafka.read_topic(f"{self.prefix}.{table}")
 
 
+def look_at_logs(stream):
+    """A build with sanitizers says there what they found."""
+    for agent in (stream.capture, stream.apply):
+        if agent is not None:
+            text = agent.log_text()
+            assert "AddressSanitizer" not in text and "runtime error" not in text
+
+
 @pytest.fixture
 def pipe(tmp_path_factory, servers, request):
+    failed_before = request.session.testsfailed
     with Stack(tmp_path_factory.mktemp("p")) as stack:
         pipe = Pipe(stack, servers)
         yield pipe
-        for agent in (pipe.capture, pipe.apply):
-            if agent is not None:
-                text = agent.log_text()
-                assert "AddressSanitizer" not in text and "runtime error" not in text
-        if request.session.testsfailed and os.environ.get("TAILRACE_KEEP"):
-            stack.keep = True
+        stack.failed = request.session.testsfailed > failed_before
+        look_at_logs(pipe)
     pipe.source.execute(f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '{pipe.dbname}'"
                         " AND active_pid IS NOT NULL")
     wait_until(lambda: not pipe.source.query("SELECT 1 FROM pg_replication_slots WHERE active AND database = %s",
@@ -179,25 +174,22 @@ class Fleet:
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory, servers):
+def fleet(tmp_path_factory, servers, request):
     with Stack(tmp_path_factory.mktemp("fleet")) as stack:
         yield Fleet(stack, servers)
+        stack.failed = request.session.testsfailed > 0
 
 
 @pytest.fixture
 def make_pair(tmp_path_factory, fleet, request):
     """make_pair(source, target, tables, ...): a Pair on the session's servers, closed at the end of the test."""
-    pairs = []
+    pairs, failed_before = [], request.session.testsfailed
     with Stack(tmp_path_factory.mktemp("q")) as stack:
         def make(source, target, tables, **more):
             pairs.append(Pair(stack, fleet.get(source, "source"), fleet.get(target, "target"), fleet.kafka, tables, **more))
             return pairs[-1]
         yield make
+        stack.failed = request.session.testsfailed > failed_before
         for pair in pairs:
             pair.close()
-            for agent in (pair.capture, pair.apply):
-                if agent is not None:
-                    text = agent.log_text()
-                    assert "AddressSanitizer" not in text and "runtime error" not in text
-        if request.session.testsfailed and os.environ.get("TAILRACE_KEEP"):
-            stack.keep = True
+            look_at_logs(pair)

@@ -4,6 +4,8 @@ A row of TYPES: (type, how it is compared, its values as SQL literals, the serve
 "mysql" or all).  The first value stands in for the others where a test needs one.  Large values stand behind the third: the rows
 that are updated over and over have the first three.
 """
+import contextlib
+
 ALL = ("mariadb", "mariadb-11.8", "mysql")
 MARIADB = ("mariadb", "mariadb-11.8")
 
@@ -136,3 +138,11 @@ def types_of(kind):
 
 # The session in which the values are written: what strict mode refuses must arrive too.
 SESSION = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
+
+
+@contextlib.contextmanager
+def session(pair):
+    """with session(pair) as run: run(sql) runs a statement at the source, in one session that lets everything in."""
+    with pair.source.connect(pair.dbname) as connection, connection.cursor() as cursor:
+        cursor.execute(SESSION)
+        yield cursor.execute

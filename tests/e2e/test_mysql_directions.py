@@ -2,7 +2,7 @@
 target that could not hold every value is refused by name."""
 import pytest
 
-from .mysql_types import SESSION
+from .mysql_types import session
 
 MYSQLS = ("mariadb", "mysql")
 
@@ -81,52 +81,81 @@ def into_postgres(kind):
     return INTO_POSTGRES + (ONLY_MARIADB if kind == "mariadb" else ONLY_MYSQL)
 
 
-@pytest.mark.parametrize("kind", MYSQLS)
-def test_into_postgresql(make_pair, kind):
-    cases = into_postgres(kind)
-    pair = make_pair(kind, "postgresql", ["c"])
-    pair.at_source("CREATE TABLE c (id int PRIMARY KEY, "
-                   + ", ".join(f"v{n} {source}" for n, (source, _, _) in enumerate(cases)) + ")")
-    pair.at_target("CREATE TYPE mood AS ENUM ('sad', 'so so')")
-    pair.at_target("CREATE TABLE c (id integer PRIMARY KEY, "
-                   + ", ".join(f"v{n} {target}" for n, (_, target, _) in enumerate(cases)) + ")")
-    pair.start()
-    connection = pair.source.connect(pair.dbname)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(SESSION)
-        cursor.execute("INSERT INTO c (id) VALUES (1000)")
-        for row in range(max(len(values) for _, _, values in cases)):
-            given = ", ".join(values[row % len(values)][0] for _, _, values in cases)
-            cursor.execute(f"INSERT INTO c VALUES ({row}, {given})")
-        cursor.execute("UPDATE c SET " + ", ".join(f"v{n} = {values[0][0]}" for n, (_, _, values) in enumerate(cases))
-                       + " WHERE id = 1000")
-        cursor.execute("INSERT INTO c (id) VALUES (1001)")
-        cursor.execute("DELETE FROM c WHERE id = 1001")
-    pair.drain()
+def create(pair, cases):
+    """Table c on both sides, with a column for each case: (type at the source, type of the target, ...)."""
+    for run, side in ((pair.at_source, 0), (pair.at_target, 1)):
+        run("CREATE TABLE c (id int PRIMARY KEY, " + ", ".join(f"v{n} {case[side]}" for n, case in enumerate(cases)) + ")")
+
+
+def rows(cases):
+    """The id of each row, and which of a column's values it has."""
+    return {row: row for row in range(max(len(values) for _, _, values in cases))} | {1000: 0}
+
+
+def write(run, cases):
+    """Inserts a row for each value, updates one of nulls, and deletes one."""
+    run("INSERT INTO c (id) VALUES (1000), (1001)")
+    for row, which in list(rows(cases).items())[:-1]:
+        run(f"INSERT INTO c VALUES ({row}, " + ", ".join(values[which % len(values)][0] for _, _, values in cases) + ")")
+    run("UPDATE c SET " + ", ".join(f"v{n} = {values[0][0]}" for n, (_, _, values) in enumerate(cases)) + " WHERE id = 1000")
+    run("DELETE FROM c WHERE id = 1001")
+
+
+def check(pair, cases, shown):
+    """Every value in the target, as `shown` has it printed: shown(type of the target) is an expression of the column {}."""
+    wrong = {}
     for n, (source, target, values) in enumerate(cases):
-        got = dict(pair.target_rows(f"SELECT id, v{n}::text FROM c"))
-        wanted = {row: values[row % len(values)][1] for row in got if row < 1000} | {1000: values[0][1]}
-        assert got == wanted, f"{source} -> {target}"
+        got = {row: value if value is None else str(value)
+               for row, value in pair.target_rows(f"SELECT id, {shown(target).format(f'v{n}')} FROM c")}
+        wanted = {row: values[which % len(values)][1] for row, which in rows(cases).items()}
+        if got != wanted:
+            wrong[f"{source} -> {target}"] = (got, wanted)
+    assert not wrong
 
 
-@pytest.mark.parametrize("source,target,value", REFUSED_BY_POSTGRES, ids=[f"{a} -> {b}" for a, b, _ in REFUSED_BY_POSTGRES])
-def test_refused_by_postgresql(make_pair, source, target, value):
-    refused(make_pair("mariadb", "postgresql", ["c"]), source, target, value)
-
-
-def refused(pair, source, target, value):
-    pair.at_source(f"CREATE TABLE c (id int PRIMARY KEY, v {source})")
-    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
+def refusal(pair, value="NULL"):
+    """What apply says when it refuses the target's table at its start; that has no row then."""
     pair.prepare()
     pair.start_capture()
     pair.at_source(f"INSERT INTO c VALUES (1, {value})")
     pair.wait_in_kafka(1)
     pair.start_apply(wait=False)
     assert pair.apply.wait_end() == 78
-    text = pair.apply.log_text()
-    spelled = SPELLED.get(target, target)
-    assert f"column v of target table public.c is {spelled}, which does not hold every value of the source's {source}" in text, text
     assert pair.target_rows("SELECT count(*) FROM c") == [(0,)]
+    return pair.apply.log_text()
+
+
+def failure(pair, table, run, value):
+    """The text of the error with which apply stops at a value that the target's table has not; a row before it is there."""
+    run("INSERT INTO c VALUES (6, NULL)")
+    pair.drain()
+    run(f"INSERT INTO c VALUES (77, {value})")
+    error = pair.apply.wait_state("failed", timeout=30)["error"]
+    assert error["class"] == "data" and f"an insert into {table} at " in error["text"] and "key (id=77)" in error["text"], error
+    assert pair.target_rows("SELECT id FROM c") == [(6,)]
+    return error
+
+
+@pytest.mark.parametrize("kind", MYSQLS)
+def test_into_postgresql(make_pair, kind):
+    cases = into_postgres(kind)
+    pair = make_pair(kind, "postgresql", ["c"])
+    pair.at_target("CREATE TYPE mood AS ENUM ('sad', 'so so')")
+    create(pair, cases)
+    pair.start()
+    with session(pair) as run:
+        write(run, cases)
+    pair.drain()
+    check(pair, cases, lambda target: "{}::text")
+
+
+@pytest.mark.parametrize("source,target,value", REFUSED_BY_POSTGRES, ids=[f"{a} -> {b}" for a, b, _ in REFUSED_BY_POSTGRES])
+def test_refused_by_postgresql(make_pair, source, target, value):
+    pair = make_pair("mariadb", "postgresql", ["c"])
+    create(pair, [(source, target)])
+    text = refusal(pair, value)
+    spelled = SPELLED.get(target, target)
+    assert f"column v0 of target table public.c is {spelled}, which does not hold every value of the source's {source}" in text, text
 
 
 @pytest.mark.parametrize("column,target,value", [("date", "date", "'0000-00-00'"), ("datetime", "timestamp", "'2026-02-31 00:00:00'"),
@@ -134,20 +163,12 @@ def refused(pair, source, target, value):
                                                  ("time", "time", "'-01:00:00'")])
 def test_a_value_that_postgresql_has_not(make_pair, column, target, value):
     pair = make_pair("mariadb", "postgresql", ["c"])
-    pair.at_source(f"CREATE TABLE c (id int PRIMARY KEY, v {column})")
-    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
+    create(pair, [(column, target)])
     pair.start()
-    connection = pair.source.connect(pair.dbname)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(SESSION)
-        cursor.execute("INSERT INTO c VALUES (6, NULL)")
-        pair.drain()
-        cursor.execute(f"INSERT INTO c VALUES (77, {value})")
-    status = pair.apply.wait_state("failed", timeout=30)
-    text = status["error"]["text"]
-    assert "cannot write an insert into public.c at binlog." in text and "key (id=77): column v: " in text, status["error"]
-    assert status["error"]["class"] == "data" and status["error"]["hint"], status["error"]
-    assert pair.target_rows("SELECT id FROM c") == [(6,)]
+    with session(pair) as run:
+        error = failure(pair, "public.c", run, value)
+    assert "cannot write an insert into public.c at binlog." in error["text"] and "key (id=77): column v0: " in error["text"], error
+    assert error["hint"], error
 
 
 # ---- from PostgreSQL ----
@@ -221,57 +242,27 @@ def test_from_postgresql(make_pair, kind):
     cases = FROM_POSTGRES + (FROM_POSTGRES_MARIADB if kind == "mariadb" else [])
     pair = make_pair("postgresql", kind, ["c"])
     pair.at_source("CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy')")
-    pair.at_source("CREATE TABLE c (id integer PRIMARY KEY, "
-                   + ", ".join(f"v{n} {source}" for n, (source, _, _) in enumerate(cases)) + ")")
-    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, "
-                   + ", ".join(f"v{n} {target}" for n, (_, target, _) in enumerate(cases)) + ")")
+    create(pair, cases)
     pair.start()
-    pair.at_source("INSERT INTO c (id) VALUES (1000)")
-    for row in range(max(len(values) for _, _, values in cases)):
-        given = ", ".join(values[row % len(values)][0] for _, _, values in cases)
-        pair.at_source(f"INSERT INTO c VALUES ({row}, {given})")
-    pair.at_source("UPDATE c SET " + ", ".join(f"v{n} = {values[0][0]}" for n, (_, _, values) in enumerate(cases)) + " WHERE id = 1000")
-    pair.at_source("INSERT INTO c (id) VALUES (1001)")
-    pair.at_source("DELETE FROM c WHERE id = 1001")
+    write(pair.at_source, cases)
     pair.drain()
-    wrong = {}
-    for n, (source, target, values) in enumerate(cases):
-        got = {row: value if value is None else str(value) for row, value
-               in pair.target_rows(f"SELECT id, {shown(target).format(f'v{n}')} FROM c")}
-        wanted = {row: values[row % len(values)][1] for row in got if row < 1000} | {1000: values[0][1]}
-        if got != wanted:
-            wrong[f"{source} -> {target}"] = (got, wanted)
-    assert not wrong
+    check(pair, cases, shown)
 
 
 @pytest.mark.parametrize("source,target", REFUSED_BY_MYSQL, ids=[f"{a} -> {b}" for a, b in REFUSED_BY_MYSQL])
 def test_refused_by_mariadb(make_pair, source, target):
     pair = make_pair("postgresql", "mariadb", ["c"])
-    pair.at_source(f"CREATE TABLE c (id integer PRIMARY KEY, v {source})")
-    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
-    pair.prepare()
-    pair.start_capture()
-    pair.at_source("INSERT INTO c VALUES (1, NULL)")
-    pair.wait_in_kafka(1)
-    pair.start_apply(wait=False)
-    assert pair.apply.wait_end() == 78
-    text = pair.apply.log_text()
-    assert f"column v of target table {pair.dbname}.c is {target.removesuffix(' null').split('(')[0]}" in text, text
+    create(pair, [(source, target)])
+    text = refusal(pair)
+    assert f"column v0 of target table {pair.dbname}.c is {target.removesuffix(' null').split('(')[0]}" in text, text
     assert "which does not hold every value of the source's " in text and "(hint: let the target's column be " in text, text
-    assert pair.target_rows("SELECT count(*) FROM c") == [(0,)]
 
 
 def test_an_enum_that_lacks_a_label_is_refused(make_pair):
     pair = make_pair("postgresql", "mariadb", ["c"])
-    pair.at_source("CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy'); CREATE TABLE c (id integer PRIMARY KEY, v mood)")
-    pair.at_target("CREATE TABLE c (id int PRIMARY KEY, v enum('sad','so so'))")
-    pair.prepare()
-    pair.start_capture()
-    pair.at_source("INSERT INTO c VALUES (1, NULL)")
-    pair.wait_in_kafka(1)
-    pair.start_apply(wait=False)
-    assert pair.apply.wait_end() == 78
-    assert f'the enum of column v of target table {pair.dbname}.c has no label "happy"' in pair.apply.log_text()
+    pair.at_source("CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy')")
+    create(pair, [("mood", "enum('sad','so so')")])
+    assert f'the enum of column v0 of target table {pair.dbname}.c has no label "happy"' in refusal(pair)
 
 
 @pytest.mark.parametrize("column,target,value", [("double precision", "double", "'NaN'"), ("numeric", "decimal(65,30)", "1e60"),
@@ -280,26 +271,16 @@ def test_an_enum_that_lacks_a_label_is_refused(make_pair):
                                                  ("text", "varchar(9) character set latin1", "'世界'")])
 def test_a_value_that_mariadb_has_not(make_pair, column, target, value):
     pair = make_pair("postgresql", "mariadb", ["c"])
-    pair.at_source(f"CREATE TABLE c (id integer PRIMARY KEY, v {column})")
-    pair.at_target(f"CREATE TABLE c (id int PRIMARY KEY, v {target})")
+    create(pair, [(column, target)])
     pair.start()
-    pair.at_source("INSERT INTO c VALUES (6, NULL)")
-    pair.drain()
-    pair.at_source(f"INSERT INTO c VALUES (77, {value})")
-    error = pair.apply.wait_state("failed", timeout=30)["error"]
-    assert error["class"] == "data" and f"an insert into {pair.dbname}.c at " in error["text"], error
-    assert "key (id=77)" in error["text"] and "column" in error["text"].lower(), error
-    assert pair.target_rows("SELECT id FROM c") == [(6,)]
+    error = failure(pair, f"{pair.dbname}.c", pair.at_source, value)
+    assert "column" in error["text"].lower(), error
 
 
 def test_the_error_value_of_an_enum_is_named(make_pair):
     """MySQL's own '' with the number 0, which no strict session can write."""
     pair = make_pair("mariadb", "mariadb", ["c"])
-    pair.both("CREATE TABLE c (id int PRIMARY KEY, v enum('sad','so so'))")
+    create(pair, [("enum('sad','so so')", "enum('sad','so so')")])
     pair.start()
-    connection = pair.source.connect(pair.dbname)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(SESSION)
-        cursor.execute("INSERT INTO c VALUES (77, 'neither')")
-    error = pair.apply.wait_state("failed", timeout=30)["error"]
-    assert error["class"] == "data" and f"an insert into {pair.dbname}.c at " in error["text"] and "key (id=77)" in error["text"], error
+    with session(pair) as run:
+        failure(pair, f"{pair.dbname}.c", run, "'neither'")

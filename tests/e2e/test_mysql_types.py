@@ -5,7 +5,7 @@ target are servers of the same kind.
 """
 import pytest
 
-from .mysql_types import PRINT, SESSION, types_of
+from .mysql_types import PRINT, session, types_of
 
 MATRIX = [(kind, image, metadata)
           for kind, metadatas in (("mariadb", ("FULL", "NO_LOG")), ("mariadb-11.8", ("FULL", "NO_LOG")), ("mysql", ("FULL", "MINIMAL")))
@@ -23,45 +23,29 @@ def ddl(kind, computed):
             f"CREATE TABLE bare (id int, {columns})")
 
 
-class Writer:
-    """Statements at the source in one session that lets everything in."""
-
-    def __init__(self, pair, image):
-        self.connection = pair.source.connect(pair.dbname)
-        self.cursor = self.connection.cursor()
-        self.run(SESSION)
-        self.run(f"SET SESSION binlog_row_image = '{image}'")
-
-    def run(self, sql):
-        self.cursor.execute(sql)
-
-    def close(self):
-        self.connection.close()
-
-
-def write(writer, types):
+def write(run, types):
     longest = max(len(values) for _, _, values in types)
     names = ", ".join(f"c{n}" for n in range(len(types)))
     for table in ("wide", "bare"):
         for row in range(longest):
-            writer.run(f"INSERT INTO {table} (id, {names}) VALUES ({row}, "
-                       + ", ".join(values[row % len(values)] for _, _, values in types) + ")")
+            run(f"INSERT INTO {table} (id, {names}) VALUES ({row}, "
+                + ", ".join(values[row % len(values)] for _, _, values in types) + ")")
         nothing = ", ".join("NULL" for _ in types)
-        writer.run(f"INSERT INTO {table} (id, {names}) VALUES (1000, {nothing}), (1001, {nothing}), (1002, {nothing})")
-    writer.run("UPDATE wide SET hidden = 'now seen' WHERE id < 3")
-    writer.run("START TRANSACTION")
+        run(f"INSERT INTO {table} (id, {names}) VALUES (1000, {nothing}), (1001, {nothing}), (1002, {nothing})")
+    run("UPDATE wide SET hidden = 'now seen' WHERE id < 3")
+    run("START TRANSACTION")
     for n, (_, _, values) in enumerate(types):  # each column alone: from null, to another value, to null
-        writer.run(f"UPDATE wide SET c{n} = {values[0]} WHERE id = 1000")
-        writer.run(f"UPDATE wide SET c{n} = {values[2 % len(values)]} WHERE id = 1")
-        writer.run(f"UPDATE wide SET c{n} = NULL WHERE id = 2")
-    writer.run("COMMIT")
+        run(f"UPDATE wide SET c{n} = {values[0]} WHERE id = 1000")
+        run(f"UPDATE wide SET c{n} = {values[2 % len(values)]} WHERE id = 1")
+        run(f"UPDATE wide SET c{n} = NULL WHERE id = 2")
+    run("COMMIT")
     everything = ", ".join(f"c{n} = {values[0]}" for n, (_, _, values) in enumerate(types))
-    writer.run(f"UPDATE wide SET {everything} WHERE id = 1001")
-    writer.run(f"UPDATE bare SET {everything} WHERE id = 1001")
-    writer.run("UPDATE wide SET id = 2000 WHERE id = 3")
-    writer.run("UPDATE bare SET c0 = 77 WHERE id IN (0, 1, 2, 1000)")
-    writer.run("DELETE FROM wide WHERE id IN (1001, 4)")
-    writer.run("DELETE FROM bare WHERE id IN (1, 1001)")
+    run(f"UPDATE wide SET {everything} WHERE id = 1001")
+    run(f"UPDATE bare SET {everything} WHERE id = 1001")
+    run("UPDATE wide SET id = 2000 WHERE id = 3")
+    run("UPDATE bare SET c0 = 77 WHERE id IN (0, 1, 2, 1000)")
+    run("DELETE FROM wide WHERE id IN (1001, 4)")
+    run("DELETE FROM bare WHERE id IN (1, 1001)")
 
 
 def printed(pair, server, table, types, computed):
@@ -84,9 +68,9 @@ def test_equal_in_the_target(make_pair, kind, image, metadata):
     try:
         pair.both(ddl(kind, computed))
         pair.start()
-        writer = Writer(pair, image)
-        write(writer, types)
-        writer.close()
+        with session(pair) as run:
+            run(f"SET SESSION binlog_row_image = '{image}'")
+            write(run, types)
         pair.drain()
     finally:
         pair.source.execute("SET GLOBAL binlog_row_metadata = 'FULL'")

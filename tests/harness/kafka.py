@@ -57,7 +57,8 @@ def _quiet(options):
 class Kafka(Service):
     """A broker below directory/name.  `settings` are added to SETTINGS; None takes one out.
 
-    `bootstrap_servers` says how to reach it.  The same port and data serve all of its starts.
+    `bootstrap_servers` says how to reach it.  The same port and data serve all of its starts.  TAILRACE_JAVA_OPTIONS in
+    the environment are options for its Java.
     """
 
     def __init__(self, directory, port=None, name="kafka", settings=None, heap=("256m", "512m")):
@@ -110,7 +111,8 @@ class Kafka(Service):
         if self.running:
             return self
         self.init()
-        command = self._java(f"-Xms{self.heap[0]}", f"-Xmx{self.heap[1]}", "kafka.Kafka", self.properties)
+        options = os.environ.get("TAILRACE_JAVA_OPTIONS", "").split()
+        command = self._java(*options, f"-Xms{self.heap[0]}", f"-Xmx{self.heap[1]}", "kafka.Kafka", self.properties)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("KAFKA_")}
         self.process = Process(command, self.log, self.pid_file, cwd=self.directory, env=environment)
         if wait:

@@ -1,6 +1,6 @@
 """One MariaDB or MySQL server with data of its own, set up the way change data capture needs it.
 
-Both have the face of Postgres (postgres.py), so that a test can take any of the three.  Debian 12 brings MariaDB 10.11;
+Both have the face of Postgres (postgres.py, database.py), so that a test can take any of the three.  Debian 12 brings MariaDB 10.11;
 MariaDB 11 and MySQL 9 lie in the cache, unpacked by `tests/setup.sh --all` (places.Programs says how they run there).
 
 Making a data folder takes seconds, copying one takes none: the first start of a kind on this machine keeps a template in
@@ -20,9 +20,10 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from . import places
+from .database import DatabaseServer
 from .ports import free_port
-from .process import Process, Service
-from .wait import WaitTimeout, wait_until
+from .process import Process
+from .wait import wait_until
 
 SETTINGS = {
     "bind-address": "127.0.0.1",
@@ -59,7 +60,7 @@ SOCKET_PATH_MAX = 107
 IDENTITY_FILES = ("auto.cnf",)
 
 
-class _Server(Service):
+class _Server(DatabaseServer):
     """What MariaDB and MySQL have in common.  `settings` are added to SETTINGS; None takes one out,
     True gives it no value.
 
@@ -70,8 +71,7 @@ class _Server(Service):
     kind = version = None
     user = "admin"
     dbname = "test"
-    host = "127.0.0.1"
-    tls = {}
+    unreachable = (pymysql.Error, OSError)
 
     def __init__(self, directory, name, programs, port=None, settings=None):
         super().__init__(directory, name)
@@ -163,24 +163,12 @@ class _Server(Service):
             self.wait_ready(timeout)
         return self
 
-    def wait_ready(self, timeout=60):
-        def connects():
-            self.process.check(f"{self.name} to take connections")
-            with self.connect(connect_timeout=2):
-                return True
-        wait_until(connects, timeout, f"{self.name} to take connections", ignore=(pymysql.Error, OSError))
-        return self
-
     def stop(self, mode="fast", timeout=60):
         """mode: "smart" and "fast" shut down in order, "immediate" leaves recovery to the next start."""
         if self.process is not None and mode == "immediate":
             self.process.kill()
         elif self.process is not None:
             self.process.stop(signal.SIGTERM, timeout)
-
-    def restart(self, mode="fast"):
-        self.stop(mode)
-        return self.start()
 
     def set_global(self, **settings):
         """SET GLOBAL, now and for the next starts.  Names with `_`."""
@@ -208,22 +196,11 @@ class _Server(Service):
             while cursor.nextset():
                 pass
 
-    def query(self, sql, parameters=None, dbname=None, **more):
-        """All rows, each a tuple."""
-        with self.connect(dbname, **more) as connection, connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return list(cursor.fetchall())
-
     def rows_as_dicts(self, sql, parameters=None):
         """All rows, each a dictionary by column name: SHOW statements grow columns from version to version."""
         with self.connect(cursorclass=pymysql.cursors.DictCursor) as connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
-
-    def value(self, sql, parameters=None, dbname=None):
-        """The first column of the first row, or None if there is no row."""
-        rows = self.query(sql, parameters, dbname)
-        return rows[0][0] if rows else None
 
     def script(self, path, dbname=None):
         """Runs an SQL file with the server's own client, which stops at the first error."""
@@ -241,20 +218,6 @@ class _Server(Service):
     def createdb(self, dbname):
         """Makes a database if there is none of that name."""
         self.execute(f"CREATE DATABASE IF NOT EXISTS `{dbname}`")
-
-    def wait_value(self, sql, wanted, timeout=30, dbname=None):
-        """Waits until a query's first value equals `wanted` (or satisfies it, if it is a function); returns it."""
-        test = wanted if callable(wanted) else lambda value: value == wanted
-        seen = []
-
-        def reached():
-            seen[:] = [self.value(sql, dbname=dbname)]
-            return test(seen[0])
-        try:
-            wait_until(reached, timeout, f"{self.name}: {sql!r}", ignore=(pymysql.Error, OSError))
-        except WaitTimeout as error:
-            raise WaitTimeout(f"{error}; last value: {seen!r}, wanted: {wanted!r}") from None
-        return seen[0]
 
     def kill_connections(self, user):
         """Ends the sessions of a user, as an administrator would."""

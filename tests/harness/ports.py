@@ -2,9 +2,11 @@
 
 Picked at random and tried; between the try and the use another process could take one.  Picks of this process never
 repeat, and they lie below the range that outgoing connections are given, so that such a connection cannot take a
-server's port while the server is down for a restart.
+server's port while the server is down for a restart.  Where pytest-xdist runs tests side by side, each worker picks
+from a part of the range that is its own, for the same reason.
 """
 
+import os
 import random
 import socket
 
@@ -31,11 +33,19 @@ def _first_ephemeral():
         return 32768
 
 
+def _range():
+    """(first, last) of the ports that this process may pick."""
+    first, end = 11000, max(_first_ephemeral(), 12001)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % workers
+    share = (end - first) // workers
+    return first + number * share, first + (number + 1) * share - 1
+
+
 def free_port():
     """A port of 127.0.0.1 that nothing listens on and that this process has not been given before."""
-    last = max(_first_ephemeral() - 1, 12000)
     for _ in range(1000):
-        port = random.SystemRandom().randint(11000, last)
+        port = random.SystemRandom().randint(*_range())
         if port not in _given and _can_listen(port):
             _given.add(port)
             return port

@@ -16,9 +16,9 @@ from psycopg import sql as composed
 from psycopg.conninfo import make_conninfo
 
 from . import places
+from .database import DatabaseServer
 from .ports import free_port
-from .process import Process, Service
-from .wait import WaitTimeout, wait_until
+from .process import Process
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -38,7 +38,7 @@ STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": sig
 SOCKET_PATH_MAX = 107
 
 
-class Postgres(Service):
+class Postgres(DatabaseServer):
     """A server below directory/name.  `settings` are added to SETTINGS; None takes one out.
 
     auth: "scram" (a generated password, in the folder's file `password`) or "trust".
@@ -48,7 +48,7 @@ class Postgres(Service):
     kind = "postgresql"
     user = "postgres"
     dbname = "postgres"
-    host = "127.0.0.1"
+    unreachable = (psycopg.OperationalError,)
 
     def __init__(self, directory, name="postgres", port=None, settings=None, auth="scram"):
         super().__init__(directory, name)
@@ -139,22 +139,10 @@ class Postgres(Service):
             self.wait_ready(timeout)
         return self
 
-    def wait_ready(self, timeout=60):
-        def connects():
-            self.process.check(f"{self.name} to take connections")
-            with self.connect(connect_timeout=2):
-                return True
-        wait_until(connects, timeout, f"{self.name} to take connections", ignore=(psycopg.OperationalError,))
-        return self
-
     def stop(self, mode="fast", timeout=60):
         """mode: "smart" waits for clients, "fast" ends them, "immediate" leaves recovery to the next start."""
         if self.process is not None:
             self.process.stop(STOP_SIGNALS[mode], timeout)
-
-    def restart(self, mode="fast"):
-        self.stop(mode)
-        return self.start()
 
     def reload(self, **settings):
         """Changes settings that need no restart; others wait for the next start."""
@@ -187,16 +175,6 @@ class Postgres(Service):
         with self.connect(dbname) as connection:
             connection.execute(sql, parameters)
 
-    def query(self, sql, parameters=None, dbname=None):
-        """All rows, each a tuple."""
-        with self.connect(dbname) as connection:
-            return connection.execute(sql, parameters).fetchall()
-
-    def value(self, sql, parameters=None, dbname=None):
-        """The first column of the first row, or None if there is no row."""
-        rows = self.query(sql, parameters, dbname)
-        return rows[0][0] if rows else None
-
     def script(self, path, dbname=None, variables=None):
         """Runs an SQL file with psql, which stops at the first error."""
         command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path)]
@@ -212,20 +190,6 @@ class Postgres(Service):
         """Makes a database if there is none of that name."""
         if not self.value("select 1 from pg_database where datname = %s", [dbname]):
             self.execute(composed.SQL("create database {}").format(composed.Identifier(dbname)))
-
-    def wait_value(self, sql, wanted, timeout=30, dbname=None):
-        """Waits until a query's first value equals `wanted` (or satisfies it, if it is a function); returns it."""
-        test = wanted if callable(wanted) else lambda value: value == wanted
-        seen = []
-
-        def reached():
-            seen[:] = [self.value(sql, dbname=dbname)]
-            return test(seen[0])
-        try:
-            wait_until(reached, timeout, f"{self.name}: {sql!r}", ignore=(psycopg.OperationalError,))
-        except WaitTimeout as error:
-            raise WaitTimeout(f"{error}; last value: {seen!r}, wanted: {wanted!r}") from None
-        return seen[0]
 
     def wal_position(self):
         """The server's current write position, as an integer."""

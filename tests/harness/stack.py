@@ -25,6 +25,7 @@ class Stack:
         self.directory = Path(directory).absolute()
         self.bindir = bindir
         self.keep = keep or os.environ.get("TAILRACE_KEEP", "0") not in ("", "0")
+        self.failed = False  # set where no exception comes through the `with`: a fixture's test has failed
         self.services = []
         self.directory.mkdir(parents=True, exist_ok=True)
         for pid_file in self.directory.glob("*/*.pid"):
@@ -78,7 +79,7 @@ class Stack:
         return self
 
     def __exit__(self, kind, error, trace):
-        self.close(failed=kind is not None)
+        self.close(failed=self.failed or kind is not None)
 
     def close(self, failed=False):
         """Stops everything, then keeps or removes the folder."""

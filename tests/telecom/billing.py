@@ -3,14 +3,11 @@
 The columns of each table are given with how either server says their value, so that equal values are equal Python objects.
 """
 import collections
-import decimal
-import json
-import os
 import pathlib
-import time
 
 from harness import config
-from harness.wait import wait_until
+from telecom import compare
+from telecom.stream import Stream
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE_SQL = HERE / "billing_source.sql"
@@ -103,33 +100,16 @@ def reconcile(source, target):
 
 
 def rows(server, table):
-    """All rows, in no order, as a multiset of tuples of Python values."""
+    """All rows of a table of the billing database or of the ERP, as telecom.compare has them."""
     postgres = server.kind == "postgresql"
     name = f"erp.{RENAMED.get(table, table)}" if postgres else f"billing.{table}"
     columns = [(forms[1 if postgres else 0] or "{}").format(column) for column, forms in COLUMNS[table].items()]
-    number = list(COLUMNS[table]).index("characteristic") if "characteristic" in COLUMNS[table] else None
-    found = collections.Counter()
-    for row in server.query(f"SELECT {', '.join(columns)} FROM {name}"):
-        values = [_plain(value) for value in row]
-        if number is not None and values[number] is not None:
-            values[number] = json.dumps(json.loads(values[number]), sort_keys=True)
-        found[tuple(values)] += 1
-    return found
-
-
-def _plain(value):
-    if isinstance(value, decimal.Decimal) and value == value.to_integral_value():
-        return int(value)
-    return bytes(value) if isinstance(value, (memoryview, bytearray)) else value
+    return compare.multiset(server, name, COLUMNS[table], columns)
 
 
 def differences(source, target):
     """{table: (rows at the source, rows in the ERP, rows that only one of them has)}."""
-    found = {}
-    for table in COLUMNS:
-        mine, erp = rows(source, table), rows(target, table)
-        found[table] = (mine.total(), erp.total(), ((mine - erp) + (erp - mine)).total())
-    return found
+    return compare.differences(rows, COLUMNS, source, target)
 
 
 def apply_tables():
@@ -137,8 +117,11 @@ def apply_tables():
     return [{"source": f"billing.{table}", "target": f"erp.{RENAMED.get(table, table)}"} for table in COLUMNS]
 
 
-class Billing:
+class Billing(Stream):
     """The stream from the billing database to the ERP: two servers and two agents with the least rights; the broker is given."""
+
+    MARK_INTO = "INSERT INTO billing.billing_log VALUES (now(6), 'drain', %s, NULL)"
+    MARK_IN = "SELECT count(*) FROM erp.billing_log WHERE action = %s"
 
     prefix = "billing"
     capture_password, apply_password = "billing-Pa55word-canary", "erp-Pa55word-canary"
@@ -148,7 +131,6 @@ class Billing:
         self.source = source or stack.mariadb("billing-db")
         self.target = target or stack.postgres("erp-db")
         self.capture_settings, self.apply_settings = capture or {}, apply or {}
-        self.capture = self.apply = None
 
     def prepare(self):
         """Databases and roles."""
@@ -162,42 +144,14 @@ class Billing:
         self.target.execute("GRANT USAGE ON SCHEMA erp TO tailrace_apply")
         self.target.execute("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA erp TO tailrace_apply")
 
-    def run_directory(self):
-        return os.path.join(str(self.stack.directory), "run")
-
     def capture_config(self, **more):
-        settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.capture_settings, **more}
+        settings = {**self.common_settings(), **self.capture_settings, **more}
         return config.capture_config(self.source, self.kafka, name=settings.pop("name", "billing-capture"), topic_prefix=self.prefix,
                                      dbname="billing", tables=SOURCE_TABLES, user="tailrace_capture", password=self.capture_password,
                                      **settings)
 
     def apply_config(self, **more):
-        settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.apply_settings, **more}
+        settings = {**self.common_settings(), **self.apply_settings, **more}
         return config.apply_config(self.target, self.kafka, name=settings.pop("name", "erp-apply"), topic_prefix=self.prefix,
                                    tables=apply_tables(), include=SOURCE_TABLES, user="tailrace_apply", password=self.apply_password,
                                    **settings)
-
-    def start_agents(self, capture_failpoints=None, apply_failpoints=None):
-        self.start_capture(capture_failpoints)
-        self.start_apply(apply_failpoints)
-
-    def start_capture(self, failpoints=None, wait=True):
-        if self.capture is None:
-            self.capture = self.stack.agent("capture", self.capture_config())
-        self.capture.start(failpoints=failpoints)
-        if wait:
-            self.capture.wait_state("streaming", timeout=60)
-
-    def start_apply(self, failpoints=None, wait=True):
-        if self.apply is None:
-            self.apply = self.stack.agent("apply", self.apply_config())
-        self.apply.start(failpoints=failpoints)
-        if wait:
-            self.apply.wait_state("applying", timeout=60)
-
-    def drain(self, timeout=60):
-        """Waits until everything committed at the source is in the ERP: a last mark goes through, and order does the rest."""
-        mark = f"drain {time.monotonic_ns()}"
-        self.source.execute("INSERT INTO billing.billing_log VALUES (now(6), 'drain', %s, NULL)", [mark])
-        wait_until(lambda: self.target.value("SELECT count(*) FROM erp.billing_log WHERE action = %s", [mark]) == 1, timeout,
-                   f"the mark \"{mark}\" in the ERP", interval=0.02)

@@ -2,7 +2,7 @@
 
 Each worker is a thread with its own connection, its own customers and its own range of ids, so that workers never meet. It remembers
 what it did, in cents, and not what the database says: so the database, the ERP and this memory are three witnesses.
-The journal is that of the call centre (workload.py); a transaction's name is its GTID, which the server gives at the commit:
+The journal's lines (workers.py); a transaction's name is its GTID, which the server gives at the commit:
     {"intent": "billing-1/17"}                                                 the transaction is about to commit
     {"committed": "0-1-77", "of": "billing-1/17", "rows": {table: n}}          a moved key counts two row events
     {"rolled_back": "billing-1/17"}
@@ -11,13 +11,11 @@ An intent that nobody answered stands for one transaction at most, whose GTID no
 import datetime
 import decimal
 import json
-import random
-import threading
 import uuid
 
 import pymysql
 
-from telecom.workload import Journal, Pace
+from telecom import workers
 
 WORDS = "flat roaming café Überweisung señal discount data voice SMS router rental activation".split()
 NOTES = WORDS + ["通話", "привет", "🎉", "it's \"quoted\"", "tab\there", "back\\slash"]
@@ -55,45 +53,36 @@ def money(cents):
     return decimal.Decimal(cents) / 100
 
 
-class Worker(threading.Thread):
+class Worker(workers.Worker):
     """One clerk. Works on copies of what it knows, which count once the server has said that it committed."""
 
+    vocabulary = NOTES
+    recoverable = (pymysql.err.OperationalError, pymysql.err.InterfaceError, ConnectionError)
+
     def __init__(self, number, connect, journal, stop, pace, seed):
-        super().__init__(daemon=True, name=f"billing-{number}")
-        self.connect, self.journal, self.stopping, self.pace = connect, journal, stop, pace
-        self.random = random.Random(f"billing/{seed}/{number}")
+        super().__init__(f"billing-{number}", f"billing/{seed}/{number}", journal, stop, pace)
+        self.open = connect
         # Ids beyond 2^63 are ids too.
         self.next_id = (seed * 10 + number) * 10**6 + (2**63 if number % 2 == 0 else 0)
         self.bills, self.payments = {}, {}
-        self.transactions, self.rows, self.failure = 0, {}, None
+        self.transactions = 0
 
     # ---- one transaction ----
-    def run(self):
-        conn = None
-        try:
-            while not self.stopping.is_set():
-                if self.pace is not None:
-                    self.pace.wait(self.stopping)
-                try:
-                    if conn is None:
-                        conn = self.connect()
-                        conn.autocommit(False)
-                    self.transaction(conn, self.choose())
-                except (pymysql.err.OperationalError, pymysql.err.InterfaceError, ConnectionError) as error:
-                    number = error.args[0] if error.args else 0
-                    if number in (1205, 1213):  # lock wait, deadlock
-                        conn.rollback()
-                        continue
-                    if isinstance(number, int) and 1000 < number < 2000 and number not in SERVER_GOES:
-                        raise
-                    # The server went away; what was under way is unknown, and so is every bill that it was about.
-                    conn, self.bills, self.payments = None, {}, {}
-                    self.stopping.wait(0.2)
-        except Exception as error:  # reported by the main thread
-            self.failure = error
-        finally:
-            if conn is not None:
-                conn.close()
+    def connect(self):
+        conn = self.open()
+        conn.autocommit(False)
+        return conn
+
+    def recover(self, error):
+        number = error.args[0] if error.args else 0
+        if number in (1205, 1213):  # lock wait, deadlock
+            self.conn.rollback()
+            return
+        if isinstance(number, int) and 1000 < number < 2000 and number not in SERVER_GOES:
+            raise error
+        # The server went away; what was under way is unknown, and so is every bill that it was about.
+        self.conn, self.bills, self.payments = None, {}, {}
+        self.stopping.wait(0.2)
 
     def transaction(self, conn, work):
         self.rows = {}
@@ -127,13 +116,6 @@ class Worker(threading.Thread):
                  (self.credit, 6), (self.give_back, 4), (self.cancel_draft, 4), (self.merge_drafts, 3), (self.hold, 4),
                  (self.dun, 2), (self.think_again, 3), (self.file_away, 1), (self.forget, 3 if len(self.bills) > 300 else 0)]
         return self.random.choices([w for w, _ in works], [n for _, n in works])[0]
-
-    def new_number(self):
-        self.next_id += 1
-        return self.next_id
-
-    def words(self, n, choice=NOTES):
-        return " ".join(self.random.choice(choice) for _ in range(n))
 
     def some_bills(self, states, most):
         found = [number for number, bill in self.bills.items() if bill.state in states]
@@ -350,25 +332,10 @@ class Worker(threading.Thread):
         return lambda: [self.bills.pop(number) for number in [n for n, bill in self.bills.items() if bill.state == "settled"]]
 
 
-class Workload:
-    """start(), stop(); .journal counts. Raises in stop() what a worker died of. connect: gives a PyMySQL connection."""
+class Workload(workers.Workload):
+    """connect: gives a PyMySQL connection."""
+
+    worker = Worker
 
     def __init__(self, connect, journal_path, workers=2, rate=100, seed=1):
-        self.journal = Journal(journal_path)
-        self.stopping = threading.Event()
-        pace = Pace(rate) if rate else None
-        self.workers = [Worker(n + 1, connect, self.journal, self.stopping, pace, seed) for n in range(workers)]
-
-    def start(self):
-        for worker in self.workers:
-            worker.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        for worker in self.workers:
-            worker.join(30)
-        for worker in self.workers:
-            if worker.failure is not None:
-                raise worker.failure
-        return self.journal
+        super().__init__(connect, journal_path, workers, rate, seed)

@@ -1,13 +1,10 @@
 """Customers for the billing department: from the customer database (PostgreSQL) into MariaDB, by a second apply agent on the topics of the first.
 """
-import collections
-import json
-import os
-import time
-
 import telecom
 from harness import config
-from harness.wait import wait_until
+from telecom import compare
+from telecom.line import Line
+from telecom.stream import Stream
 
 TARGET_SQL = telecom.HERE / "customer_target.sql"
 # table -> {column: expression at PostgreSQL, None: the column itself}; both sides give equal Python values.
@@ -39,7 +36,7 @@ def apply_tables():
 
 
 def rows(server, table):
-    """All rows, in no order, as a multiset of tuples of Python values."""
+    """All rows of a table, as telecom.compare has them."""
     if server.kind == "postgresql":
         columns = [(form or "{}").format(column) for column, form in COLUMNS[table].items()]
         name = f"public.{table}"
@@ -47,33 +44,22 @@ def rows(server, table):
         columns = [TARGET_FORMS.get((table, column), "{}").format(telecom.RENAMED.get((table, column), column))
                    for column in COLUMNS[table]]
         name = f"crm.{table}"
-    number = list(COLUMNS[table]).index("characteristic") if "characteristic" in COLUMNS[table] else None
-    found = collections.Counter()
-    for row in server.query(f"SELECT {', '.join(columns)} FROM {name}"):
-        values = list(row)
-        if number is not None and values[number] is not None:
-            values[number] = json.dumps(json.loads(values[number]), sort_keys=True)
-        found[tuple(values)] += 1
-    return found
+    return compare.multiset(server, name, COLUMNS[table], columns)
 
 
 def differences(source, target):
     """{table: (rows at the source, rows in MariaDB, rows that only one of them has)}."""
-    found = {}
-    for table in COLUMNS:
-        mine, copy = rows(source, table), rows(target, table)
-        found[table] = (mine.total(), copy.total(), ((mine - copy) + (copy - mine)).total())
-    return found
+    return compare.differences(rows, COLUMNS, source, target)
 
 
-class Customers:
+class Customers(Stream):
     """The second apply agent of a Line; `target` is a MariaDB."""
 
+    MARK_INTO, MARK_IN = Line.MARK_INTO, Line.MARK_IN
     password = "customers-Pa55word-canary"
 
     def __init__(self, line, target):
-        self.line, self.stack, self.target = line, line.stack, target
-        self.apply = None
+        self.line, self.stack, self.source, self.target = line, line.stack, line.source, target
 
     def prepare(self):
         self.target.script(TARGET_SQL)
@@ -83,21 +69,7 @@ class Customers:
                                       for table in COLUMNS))
 
     def apply_config(self, **more):
-        settings = {"run_directory": os.path.join(str(self.stack.directory), "run"), "heartbeat_interval": "1s", **more}
+        settings = {**self.common_settings(), **more}
         return config.apply_config(self.target, self.line.kafka, name="customers-apply", topic_prefix=self.line.prefix,
                                    dbname="crm", tables=apply_tables(), include=SOURCE_TABLES, user="tailrace_apply",
                                    password=self.password, **settings)
-
-    def start_apply(self, failpoints=None, wait=True):
-        if self.apply is None:
-            self.apply = self.stack.agent("apply", self.apply_config())
-        self.apply.start(failpoints=failpoints)
-        if wait:
-            self.apply.wait_state("applying", timeout=60)
-
-    def drain(self, timeout=60):
-        """Waits until everything committed at the source is in MariaDB."""
-        mark = f"drain {time.monotonic_ns()}"
-        self.line.source.execute("INSERT INTO audit_trail VALUES (clock_timestamp(), 'drain', %s, NULL)", (mark,))
-        wait_until(lambda: self.target.value("SELECT count(*) FROM crm.audit_trail WHERE action = %s", [mark]) == 1, timeout,
-                   f"the mark \"{mark}\" in MariaDB", interval=0.02)

@@ -3,20 +3,19 @@
 Used by the quickstart, the end-to-end tests, the fault tests and the benchmarks. The agents get exactly the rights that the
 documentation names: capture REPLICATION and SELECT, apply DML on its tables and a schema of its own.
 """
-import os
-import time
-
-from harness import config
-from harness.wait import wait_until
-
 import telecom
+from harness import config
+from telecom.stream import Stream
 
 CAPTURE_PASSWORD = "capture-Pa55word-canary"
 APPLY_PASSWORD = "apply-Pa55word-canary"
 
 
-class Line:
+class Line(Stream):
     """Servers and agents; after start() everything is streaming."""
+
+    MARK_INTO = "INSERT INTO audit_trail VALUES (clock_timestamp(), 'drain', %s, NULL)"
+    MARK_IN = "SELECT count(*) FROM crm.audit_trail WHERE action = %s"
 
     def __init__(self, stack, source_sql=telecom.SOURCE_SQL, target_sql=telecom.TARGET_SQL,
                  tables=telecom.SOURCE_TABLES, apply_tables=None, partitions=1, capture=None, apply=None,
@@ -31,7 +30,6 @@ class Line:
         self.source = stack.postgres("customer-db", settings=server_settings)
         self.target = stack.postgres("crm-db", settings=server_settings)
         self.kafka = kafka or stack.kafka("kafka")
-        self.capture = self.apply = None
 
     def start(self, agents=True):
         self.stack.start(*[s for s in (self.source, self.target, self.kafka) if not s.running])
@@ -61,53 +59,14 @@ class Line:
             self.target.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table['target']} TO tailrace_apply")
 
     def capture_config(self, **more):
-        settings = {"run_directory": self.run_directory(), "slot_name": "tailrace_customer",
-                    "publication_name": "tailrace", "publication_create": "disabled", "heartbeat_interval": "1s",
-                    **self.capture_settings, **more}
+        settings = {**self.common_settings(), "slot_name": "tailrace_customer", "publication_name": "tailrace",
+                    "publication_create": "disabled", **self.capture_settings, **more}
         return config.capture_config(self.source, self.kafka, name=settings.pop("name", "customer-capture"),
                                      topic_prefix=self.prefix, tables=self.tables, user="tailrace_capture",
                                      password=CAPTURE_PASSWORD, partitions=self.partitions, **settings)
 
     def apply_config(self, **more):
-        settings = {"run_directory": self.run_directory(), "heartbeat_interval": "1s", **self.apply_settings, **more}
+        settings = {**self.common_settings(), **self.apply_settings, **more}
         return config.apply_config(self.target, self.kafka, name=settings.pop("name", "crm-apply"),
                                    topic_prefix=self.prefix, tables=self.apply_tables, include=self.tables,
                                    user="tailrace_apply", password=APPLY_PASSWORD, **settings)
-
-    def run_directory(self):
-        return os.path.join(str(self.stack.directory), "run")
-
-    def start_agents(self, capture_failpoints=None, apply_failpoints=None):
-        self.start_capture(capture_failpoints)
-        self.start_apply(apply_failpoints)
-
-    def start_capture(self, failpoints=None, wait=True):
-        if self.capture is None:
-            self.capture = self.stack.agent("capture", self.capture_config())
-        self.capture.start(failpoints=failpoints)
-        if wait:
-            self.capture.wait_state("streaming", timeout=60)
-
-    def start_apply(self, failpoints=None, wait=True):
-        if self.apply is None:
-            self.apply = self.stack.agent("apply", self.apply_config())
-        self.apply.start(failpoints=failpoints)
-        if wait:
-            self.apply.wait_state("applying", timeout=60)
-
-    def restart_agents(self):
-        """Both agents as they should be: running, without failpoints, streaming."""
-        for agent, start in ((self.capture, self.start_capture), (self.apply, self.start_apply)):
-            agent.stop()
-            start()
-
-    def drain(self, timeout=60, keep_alive=None):
-        """Waits until everything committed at the source is in the target: a last mark goes through, and order does the rest."""
-        mark = f"drain {time.monotonic_ns()}"
-        self.source.execute("INSERT INTO audit_trail VALUES (clock_timestamp(), 'drain', %s, NULL)", (mark,))
-
-        def arrived():
-            if keep_alive is not None:
-                keep_alive()
-            return self.target.value("SELECT count(*) FROM crm.audit_trail WHERE action = %s", (mark,)) == 1
-        wait_until(arrived, timeout, f"the mark \"{mark}\" in the target", interval=0.02)

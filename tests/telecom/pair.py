@@ -9,11 +9,11 @@ roles have exactly the rights that the documentation names:
             MariaDB, MySQL    SELECT, INSERT, UPDATE, DELETE on the tables, ALL on the database `tailrace`
 """
 import itertools
-import os
 import time
 
 from harness import config
 from harness.wait import wait_until
+from telecom.stream import Databases, Stream
 
 CAPTURE_PASSWORD = "capture-Pa55word-canary"
 APPLY_PASSWORD = "apply-Pa55word-canary"
@@ -21,7 +21,7 @@ NUMBERS = itertools.count(1)
 MARK = "drain_mark"
 
 
-class Pair:
+class Pair(Databases, Stream):
     """`tables` are names without a schema; their DDL is run by the test, on both sides, before start()."""
 
     def __init__(self, stack, source, target, kafka, tables, name=None, capture=None, apply=None, renamed=None, excluded=None):
@@ -31,23 +31,10 @@ class Pair:
         self.capture_settings, self.apply_settings = dict(capture or {}), dict(apply or {})
         self.renamed = renamed or {}  # source's table -> target's
         self.excluded = excluded or {}  # table -> columns that apply leaves out
-        self.capture = self.apply = None
-        self.run_directory = os.path.join(str(stack.directory), "run")
-        for server in (source, target):
-            server.createdb(self.dbname)
-            server.execute(f"CREATE TABLE {MARK} (id bigint PRIMARY KEY)", dbname=self.dbname)
+        self.create_databases()
+        self.both(f"CREATE TABLE {MARK} (id bigint PRIMARY KEY)")
 
     # ---- SQL ----
-
-    def at_source(self, sql, parameters=None):
-        self.source.execute(sql, parameters, dbname=self.dbname)
-
-    def at_target(self, sql, parameters=None):
-        self.target.execute(sql, parameters, dbname=self.dbname)
-
-    def both(self, sql):
-        self.at_source(sql)
-        self.at_target(sql)
 
     def source_rows(self, sql, parameters=None):
         return self.source.query(sql, parameters, dbname=self.dbname)
@@ -120,14 +107,14 @@ class Pair:
         if self.source.kind == "postgresql":
             log = {"slot_name": f"slot_{self.dbname}", "publication_name": "tailrace",
                    "publication_create": "disabled"}
-        settings = {"run_directory": self.run_directory, "heartbeat_interval": "1s", **log, **self.capture_settings, **more}
+        settings = {**self.common_settings(), **log, **self.capture_settings, **more}
         return config.capture_config(self.source, self.kafka, name=settings.pop("name", f"capture-{self.name}"),
                                      topic_prefix=self.prefix, dbname=self.dbname, user=self.capture_user,
                                      tables=settings.pop("tables", [self.source_table(one) for one in self.tables]),
                                      password=CAPTURE_PASSWORD, **settings)
 
     def apply_config(self, **more):
-        settings = {"run_directory": self.run_directory, "heartbeat_interval": "1s", **self.apply_settings, **more}
+        settings = {**self.common_settings(), **self.apply_settings, **more}
         tables = [{"source": self.source_table(one),
                    "target": f"{self.schema(self.target)}.{self.renamed.get(one, one)}",
                    "column_exclude_list": self.excluded.get(one)} for one in self.tables]
@@ -141,22 +128,6 @@ class Pair:
         self.start_capture(wait)
         self.start_apply(wait)
         return self
-
-    def start_capture(self, wait=True, failpoints=None):
-        if self.capture is None:
-            self.capture = self.stack.agent("capture", self.capture_config())
-        self.capture.start(failpoints=failpoints)
-        if wait:
-            self.capture.wait_state("streaming", timeout=60)
-        return self.capture
-
-    def start_apply(self, wait=True, failpoints=None):
-        if self.apply is None:
-            self.apply = self.stack.agent("apply", self.apply_config())
-        self.apply.start(failpoints=failpoints)
-        if wait:
-            self.apply.wait_state("applying", timeout=60)
-        return self.apply
 
     # ---- Waiting ----
 

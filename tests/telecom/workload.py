@@ -1,7 +1,7 @@
 """A call centre's work on the customer database: many small transactions, some large, some rolled back.
 
 Each worker is a thread with its own connection and its own range of ids, so that workers meet only on billing accounts.
-The journal is the workload's own memory of what it did, one JSON line an event, and does not go through the database:
+The journal's lines (workers.py):
     {"intent": XID}                          the transaction is about to commit
     {"committed": XID, "rows": {table: n}}   the server said that it has committed; n counts row events (a moved key counts two)
     {"rolled_back": XID}
@@ -11,47 +11,29 @@ import argparse
 import datetime
 import decimal
 import json
-import os
-import random
 import sys
-import threading
-import time
 import uuid
 
 import psycopg
+
+from telecom import workers
+from telecom.workers import Journal, Pace  # noqa: F401  (other workloads take them from here)
 
 WORDS = ("line broken roaming invoice slow router SIM number portability contract price café señal Überweisung 通話 "
          "prepaid upgrade complaint").split()
 
 
-class Journal:
-    """Appends lines to a file; thread-safe; each line is one write, so a killed workload leaves whole lines."""
-
-    def __init__(self, path):
-        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self.lock = threading.Lock()
-        self.transactions = 0
-        self.rows = 0
-
-    def write(self, **event):
-        with self.lock:
-            os.write(self.fd, (json.dumps(event) + "\n").encode())
-            if "committed" in event:
-                self.transactions += 1
-                self.rows += sum(event["rows"].values())
-
-
-class Worker(threading.Thread):
+class Worker(workers.Worker):
     """One call-centre agent."""
 
+    vocabulary = WORDS
+    recoverable = (psycopg.OperationalError,)
+
     def __init__(self, number, conninfo, journal, stop, pace, seed):
-        super().__init__(daemon=True, name=f"worker-{number}")
-        self.number, self.conninfo, self.journal, self.stopping, self.pace = number, conninfo, journal, stop, pace
-        self.random = random.Random(f"{seed}/{number}")
+        super().__init__(f"worker-{number}", f"{seed}/{number}", journal, stop, pace)
+        self.number, self.conninfo = number, conninfo
         self.next_id = (seed * 10 + number) * 10**6  # a second run on the same database needs another seed
         self.customers = {}  # id -> [accounts, products, contacts, tickets {no: open}]
-        self.rows = {}
-        self.failure = None
 
     # ---- one transaction ----
     def count(self, table, n=1):
@@ -74,32 +56,18 @@ class Worker(threading.Thread):
             self.journal.write(committed=xid, rows=self.rows)
         remember()
 
-    def run(self):
-        conn = None
-        try:
-            while not self.stopping.is_set():
-                if self.pace is not None:
-                    self.pace.wait(self.stopping)
-                try:
-                    if conn is None or conn.closed:
-                        conn = psycopg.connect(self.conninfo, autocommit=True, connect_timeout=5)
-                    self.transaction(conn, self.choose())
-                except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-                    conn.execute("ROLLBACK")
-                except psycopg.errors.UniqueViolation:
-                    raise
-                except psycopg.OperationalError:
-                    # The server went away; what was under way is unknown, and so are these customers' details.
-                    if conn is not None:
-                        conn.close()
-                    conn = None
-                    self.customers = {}
-                    self.stopping.wait(0.2)
-        except Exception as error:  # reported by the main thread
-            self.failure = error
-        finally:
-            if conn is not None:
-                conn.close()
+    def connect(self):
+        return psycopg.connect(self.conninfo, autocommit=True, connect_timeout=5)
+
+    def recover(self, error):
+        if isinstance(error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)):
+            self.conn.execute("ROLLBACK")
+            return
+        # The server went away; what was under way is unknown, and so are these customers' details.
+        if self.conn is not None:
+            self.conn.close()
+        self.conn, self.customers = None, {}
+        self.stopping.wait(0.2)
 
     # ---- what a call centre does ----
     def choose(self):
@@ -110,13 +78,6 @@ class Worker(threading.Thread):
                  (self.remove_customer, 2 if len(self.customers) > 20 else 0), (self.move_contact, 2),
                  (self.think_again, 3), (self.price_round, 1), (self.audit_clean_up, 1)]
         return self.random.choices([w for w, _ in works], [n for _, n in works])[0]
-
-    def new_number(self):
-        self.next_id += 1
-        return self.next_id
-
-    def words(self, n):
-        return " ".join(self.random.choice(WORDS) for _ in range(n))
 
     def some_customer(self):
         return self.random.choice(list(self.customers))
@@ -297,43 +258,13 @@ class Worker(threading.Thread):
         return lambda: None
 
 
-class Pace:
-    """Lets workers start `rate` transactions a second in all."""
+class Workload(workers.Workload):
+    """conninfo: of the customer database."""
 
-    def __init__(self, rate):
-        self.step, self.lock, self.next = 1.0 / rate, threading.Lock(), time.monotonic()
-
-    def wait(self, stopping):
-        with self.lock:
-            self.next = max(self.next + self.step, time.monotonic() - 0.5)
-            due = self.next
-        left = due - time.monotonic()
-        if left > 0:
-            stopping.wait(left)
-
-
-class Workload:
-    """start(), stop(); .journal counts. Raises in stop() what a worker died of."""
+    worker = Worker
 
     def __init__(self, conninfo, journal_path, workers=2, rate=200, seed=1):
-        self.journal = Journal(journal_path)
-        self.stopping = threading.Event()
-        pace = Pace(rate) if rate else None
-        self.workers = [Worker(n + 1, conninfo, self.journal, self.stopping, pace, seed) for n in range(workers)]
-
-    def start(self):
-        for worker in self.workers:
-            worker.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        for worker in self.workers:
-            worker.join(30)
-        for worker in self.workers:
-            if worker.failure is not None:
-                raise worker.failure
-        return self.journal
+        super().__init__(conninfo, journal_path, workers, rate, seed)
 
 
 def main():
@@ -345,12 +276,12 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    work = Workload(given.conninfo, given.journal, given.workers, given.rate, given.seed).start()
+    load = Workload(given.conninfo, given.journal, given.workers, given.rate, given.seed).start()
     try:
-        work.stopping.wait(given.seconds or None)
+        load.stopping.wait(given.seconds or None)
     except KeyboardInterrupt:
         pass
-    journal = work.stop()
+    journal = load.stop()
     print(f"{journal.transactions} transactions, {journal.rows} row events")
 
 
