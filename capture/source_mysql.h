@@ -37,6 +37,10 @@
 #define RESUME_TEXT_MAX ((size_t)500 << 10)
 /* Most XA branches that are prepared and not decided: each has a line in the resume text. */
 #define GROUPS_PREPARED_MAX 500
+/* MariaDB: most decided XA branches of the server's present life that are remembered, and most of its earlier ones: each has a line too. */
+#define GROUPS_DECIDED_MAX 64
+/* An XA branch's name in canonical form, X'..',X'..',N with two times 64 bytes. */
+#define XID_TEXT_MAX 288
 
 /* Who is asked, and as whom. Lives as long as the source. */
 struct endpoint {
@@ -157,6 +161,26 @@ bool feed_is_undone(const struct feed *feed);
 /* Whether the group has no end: the server died while it wrote it. */
 bool feed_is_torn(const struct feed *feed);
 
+/* ---- source_mysql_decided.c: XA branches that MariaDB may tell of once more ---- */
+
+struct decided {
+	char xid[XID_TEXT_MAX];
+	char id[80];    /* MariaDB: of the transaction that the rows came with, or that rolled back */
+	bool committed; /* or rolled back */
+	bool earlier;   /* in a life of the server before the present one */
+};
+
+struct decided_list {
+	struct decided of[2 * GROUPS_DECIDED_MAX]; /* those of an earlier life first, each part in the order of the log */
+	size_t count;
+};
+
+void decided_note(struct decided_list *list, const struct decided *decided);
+void decided_forget(struct decided_list *list, const char *xid);
+/* A life of the server begins. */
+void decided_restart(struct decided_list *list);
+const struct decided *decided_find(const struct decided_list *list, const char *xid);
+
 /* ---- source_mysql_groups.c: numbers, the ring of groups that are not confirmed, XA branches ---- */
 struct groups;
 
@@ -170,6 +194,8 @@ struct prepared {
 	char *file;
 	uint64_t offset;    /* of the group's first event; 0: in the file of another server, to be found by its GTID */
 	bool durable, decided;
+	bool earlier;       /* MariaDB: in a life of the server before the present one, */
+	bool lost;          /* and XA RECOVER did not list it in a later one: gone, unless its decision is still to be read */
 };
 
 /* The last group before the place: it must come again. */
@@ -214,13 +240,32 @@ bool groups_full(const struct groups *groups);
 int groups_file(struct groups *groups, const char *file, struct error *err);
 /* The group is complete; it is the one with number groups_next(). */
 int groups_add(struct groups *groups, const struct group *group, struct error *err);
-/* Before groups_add() of the group that prepares, or decides. */
+/* Before groups_add() of the group that prepares, or decides. A branch of that name that is still open was lost by the server. */
 int groups_prepare(
 	struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err);
 int groups_decide(struct groups *groups, struct prepared *prepared, struct error *err);
+/* The same for the decision itself, as often as it comes; kept for MariaDB only. id: of the transaction that had the rows, or that rolled back. */
+int groups_note_decision(
+	struct groups *groups, const char *xid, bool committed, const char *id, struct error *err);
 struct prepared *groups_prepared(const struct groups *groups, const char *xid);
+/* How a branch that is not open was decided; NULL: not known. Valid until the next decision. */
+const struct decided *groups_decision(const struct groups *groups, const char *xid);
 int groups_restore_prepared(struct groups *groups, const struct prepared *prepared, struct error *err);
+void groups_restore_decision(struct groups *groups, const struct decided *decided);
 const struct prepared *groups_durable_prepared(const struct groups *groups, const struct prepared *after);
+const struct decided_list *groups_durable_decisions(const struct groups *groups);
+/* MariaDB: a life of the server begins here in the log. */
+int groups_restarted(struct groups *groups, struct error *err);
+/* Whether XA RECOVER may say more of a branch of an earlier life. */
+bool groups_in_doubt(const struct groups *groups);
+/*
+ * Its answer, asked behind the last groups_restarted(): begin, each name listed, and where the log ended after that. A branch of an earlier life that
+ * is not listed and, when that end was read, still open, was lost by the server and is forgotten. groups_recovered() returns how the branch was
+ * decided, if it was.
+ */
+void groups_recovered_begin(struct groups *groups);
+const struct decided *groups_recovered(struct groups *groups, const char *xid);
+void groups_recovered_end(struct groups *groups, const char *file, uint64_t offset);
 /* The groups below upto become the standing. */
 int groups_fold(struct groups *groups, uint64_t upto, struct error *err);
 /* Semi-sync: 1 and the place to acknowledge if groups below upto wait for that. */
@@ -273,6 +318,8 @@ int setup_continue(struct control *control, const struct server *server, struct 
 /* Opens the stream at the standing, one group early where that can be. *ret_proof: whether that group must come first. */
 int setup_stream(
 	struct control *control, struct groups *groups, struct feed **ret_feed, bool *ret_proof, struct error *err);
+/* MariaDB, behind groups_restarted(): asks which branches the server still has. What it refuses to tell is left out. */
+void setup_recover(struct control *control, struct groups *groups);
 /* Opens a second stream at the group that prepared a branch. */
 int setup_branch(struct control *control, const struct prepared *prepared, struct feed **ret_feed, struct error *err);
 
@@ -407,6 +454,7 @@ struct source {
 	bool large;      /* its end was not found */
 	bool savepoint;  /* one was set in a large group */
 	bool proof_due;  /* the first group of the stream must be the last of the standing */
+	bool met_group;  /* the stream has come to a group: what it said before was of its beginning */
 	uint64_t given, given_since_savepoint; /* rows */
 	struct gtid branch_gtid;
 
@@ -425,7 +473,7 @@ int items_give(struct source *src, struct source_item *ret_item, struct error *e
 /* ---- source_mysql_statement.c: QUERY events ---- */
 int statement_take(struct source *src, const struct binlog_item *item, struct error *err);
 /* XA COMMIT: the branch's rows become the group's. */
-int items_take_branch(struct source *src, const struct binlog_item *item, const char *xid, struct error *err);
+int items_take_branch(struct source *src, const struct binlog_item *item, struct prepared *prepared, struct error *err);
 /* binlog_tables_map(), and a warning of what the table is given out without. */
 int items_map(struct source *src, const void *bytes, size_t len, const struct table **ret_table, struct error *err);
 /* The group ends with this item. */

@@ -14,7 +14,9 @@
  * kept once, in `origins`.
  *
  * XA branches: one list. A branch is open for the reader until it is `decided`, and stands in the resume text from
- * where its prepare is folded (`durable`) until its decision is.
+ * where its prepare is folded (`durable`) until its decision is. MariaDB may lose a branch that its log has as prepared, when it dies in
+ * between: nothing in the log tells that, but no such branch can be prepared anew under its name, nor is missing in XA RECOVER. And it may tell of
+ * a decision twice (source_mysql_decided.c): the last ones are kept in two lists, as the reader has them and as the standing has them.
  */
 #include "capture/source_mysql.h"
 
@@ -23,10 +25,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/log.h"
+
 #define RING_SIZE ((size_t)262144)
 #define ORIGINS_MAX 65536
 
-enum entry_kind { ENTRY_GROUP, ENTRY_FILE, ENTRY_PREPARED, ENTRY_DECIDED };
+/* A branch that the server lost is DECIDED, but its decision is not NOTED. */
+enum entry_kind { ENTRY_GROUP, ENTRY_FILE, ENTRY_PREPARED, ENTRY_DECIDED, ENTRY_NOTED, ENTRY_RESTARTED };
 
 struct entry {
 	uint8_t kind; /* enum entry_kind */
@@ -36,6 +41,7 @@ struct entry {
 		uint64_t sequence;
 		char *file;
 		struct prepared *prepared;
+		struct decided *noted;
 	};
 	uint64_t start, end;
 	int64_t us;
@@ -54,6 +60,11 @@ struct groups {
 	char file[BINLOG_FILE_MAX]; /* that is read now */
 	struct prepared *prepared;
 	size_t prepared_count; /* that are not decided */
+	struct decided_list decisions, durable_decisions;
+	struct {
+		char file[BINLOG_FILE_MAX]; /* "": nothing was asked */
+		uint64_t offset;
+	} recovered; /* where the log ended when XA RECOVER was asked */
 	struct {
 		uint64_t number; /* 0: none */
 		char file[BINLOG_FILE_MAX];
@@ -111,9 +122,14 @@ void groups_free(struct groups *groups)
 {
 	if (groups == NULL)
 		return;
-	for (; groups->count > 0; groups->count--, groups->first = (groups->first + 1) % RING_SIZE)
-		if (groups->ring[groups->first].kind == ENTRY_FILE)
-			free(groups->ring[groups->first].file);
+	for (; groups->count > 0; groups->count--, groups->first = (groups->first + 1) % RING_SIZE) {
+		const struct entry *entry = &groups->ring[groups->first];
+
+		if (entry->kind == ENTRY_FILE)
+			free(entry->file);
+		else if (entry->kind == ENTRY_NOTED)
+			free(entry->noted);
+	}
 	while (groups->prepared != NULL) {
 		struct prepared *next = groups->prepared->next;
 
@@ -138,10 +154,10 @@ uint64_t groups_next(const struct groups *groups)
 	return groups->next > groups->standing.next ? groups->next : groups->standing.next;
 }
 
-/* A group brings at most a file, a branch and itself. */
+/* A group brings at most a file, a start of the server, a branch with its decision and itself, and all branches that the server lost. */
 bool groups_full(const struct groups *groups)
 {
-	return groups->count + 8 > RING_SIZE;
+	return groups->count + GROUPS_PREPARED_MAX + 8 > RING_SIZE;
 }
 
 static struct entry *push(struct groups *groups, enum entry_kind kind, struct error *err)
@@ -254,28 +270,6 @@ int groups_file(struct groups *groups, const char *file, struct error *err)
 	return 0;
 }
 
-int groups_add(struct groups *groups, const struct group *group, struct error *err)
-{
-	uint32_t origin = 0;
-	struct entry *entry;
-
-	if (groups->end->by_gtid &&
-		(find_origin(groups, &group->gtid, &origin, err) < 0 ||
-			(groups->end->mariadb && note_domain(groups, &group->gtid, err) < 0)))
-		return -1;
-	entry = push(groups, ENTRY_GROUP, err);
-	if (entry == NULL)
-		return -1;
-	entry->origin = origin;
-	entry->sequence = group->gtid.sequence;
-	entry->acknowledge = group->acknowledge;
-	entry->start = group->start;
-	entry->end = group->end;
-	entry->us = group->us;
-	groups->next = groups_next(groups) + 1;
-	return 0;
-}
-
 /* ---- XA branches ---- */
 
 static struct prepared *new_prepared(struct groups *groups, const char *xid, const char *file, struct error *err)
@@ -312,9 +306,12 @@ static struct prepared *new_prepared(struct groups *groups, const char *xid, con
 int groups_prepare(
 	struct groups *groups, const char *xid, const struct group *group, const char *file, struct error *err)
 {
-	struct prepared *prepared = new_prepared(groups, xid, file, err);
+	struct prepared *prepared = groups_prepared(groups, xid);
 	struct entry *entry;
 
+	if (prepared != NULL && groups_decide(groups, prepared, err) < 0)
+		return -1;
+	prepared = new_prepared(groups, xid, file, err);
 	if (prepared == NULL)
 		return -1;
 	prepared->gtid = group->gtid;
@@ -325,6 +322,7 @@ int groups_prepare(
 	if (entry == NULL)
 		return -1;
 	entry->prepared = prepared;
+	decided_forget(&groups->decisions, xid);
 	return 0;
 }
 
@@ -371,6 +369,150 @@ const struct prepared *groups_durable_prepared(const struct groups *groups, cons
 	return prepared;
 }
 
+/* ---- what a MariaDB that died has lost, and tells again ---- */
+
+int groups_note_decision(struct groups *groups, const char *xid, bool committed, const char *id, struct error *err)
+{
+	struct decided *noted;
+	struct entry *entry;
+
+	if (!groups->end->mariadb)
+		return 0;
+	noted = calloc(1, sizeof *noted);
+	entry = noted != NULL ? push(groups, ENTRY_NOTED, err) : NULL;
+	if (entry == NULL) {
+		free(noted);
+		return noted != NULL ? -1 : error_set(err, ERROR_RETRY, "out of memory for an XA branch");
+	}
+	(void)snprintf(noted->xid, sizeof noted->xid, "%s", xid);
+	(void)snprintf(noted->id, sizeof noted->id, "%s", id);
+	noted->committed = committed;
+	entry->noted = noted;
+	decided_note(&groups->decisions, noted);
+	return 0;
+}
+
+const struct decided *groups_decision(const struct groups *groups, const char *xid)
+{
+	return decided_find(&groups->decisions, xid);
+}
+
+void groups_restore_decision(struct groups *groups, const struct decided *decided)
+{
+	decided_note(&groups->decisions, decided);
+	decided_note(&groups->durable_decisions, decided);
+}
+
+const struct decided_list *groups_durable_decisions(const struct groups *groups)
+{
+	return &groups->durable_decisions;
+}
+
+int groups_restarted(struct groups *groups, struct error *err)
+{
+	if (push(groups, ENTRY_RESTARTED, err) == NULL)
+		return -1;
+	decided_restart(&groups->decisions);
+	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
+		prepared->earlier = true;
+	return 0;
+}
+
+bool groups_in_doubt(const struct groups *groups)
+{
+	for (const struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
+		if (prepared->earlier && !prepared->decided)
+			return true;
+	return groups->decisions.count > 0 && groups->decisions.of[0].earlier;
+}
+
+void groups_recovered_begin(struct groups *groups)
+{
+	groups->recovered.file[0] = '\0';
+	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
+		prepared->lost = prepared->earlier;
+}
+
+const struct decided *groups_recovered(struct groups *groups, const char *xid)
+{
+	struct prepared *prepared = groups_prepared(groups, xid);
+
+	if (prepared != NULL)
+		prepared->lost = false;
+	return prepared == NULL ? groups_decision(groups, xid) : NULL;
+}
+
+void groups_recovered_end(struct groups *groups, const char *file, uint64_t offset)
+{
+	(void)snprintf(groups->recovered.file, sizeof groups->recovered.file, "%s", file);
+	groups->recovered.offset = offset;
+}
+
+/* Whether the file was made after the other one: both end in a number that is counted up. Of another name: not known, so no. */
+static bool is_later(const char *file, const char *other)
+{
+	const char *dot = strrchr(file, '.'), *other_dot = strrchr(other, '.');
+
+	if (dot == NULL || other_dot == NULL || dot - file != other_dot - other ||
+		memcmp(file, other, (size_t)(dot - file)) != 0)
+		return false;
+	return strlen(dot) != strlen(other_dot) ? strlen(dot) > strlen(other_dot) : strcmp(dot, other_dot) > 0;
+}
+
+/* Whether with this group everything was read that the log had when XA RECOVER was asked. */
+static bool is_recovered(const struct groups *groups, const struct group *group)
+{
+	if (groups->recovered.file[0] == '\0')
+		return false;
+	if (strcmp(groups->file, groups->recovered.file) == 0)
+		return group->end >= groups->recovered.offset;
+	return is_later(groups->file, groups->recovered.file);
+}
+
+static int forget_lost(struct groups *groups, struct error *err)
+{
+	size_t count = 0;
+
+	groups->recovered.file[0] = '\0';
+	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next) {
+		if (!prepared->lost || prepared->decided)
+			continue;
+		if (groups_decide(groups, prepared, err) < 0)
+			return -1;
+		count++;
+	}
+	if (count > 0)
+		log_info("%zu XA branches are forgotten that the log has as prepared: the server lost them when it died, and XA RECOVER does not list them",
+			count);
+	return 0;
+}
+
+/* ---- groups ---- */
+
+int groups_add(struct groups *groups, const struct group *group, struct error *err)
+{
+	uint32_t origin = 0;
+	struct entry *entry;
+
+	if (groups->end->by_gtid &&
+		(find_origin(groups, &group->gtid, &origin, err) < 0 ||
+			(groups->end->mariadb && note_domain(groups, &group->gtid, err) < 0)))
+		return -1;
+	entry = push(groups, ENTRY_GROUP, err);
+	if (entry == NULL)
+		return -1;
+	entry->origin = origin;
+	entry->sequence = group->gtid.sequence;
+	entry->acknowledge = group->acknowledge;
+	entry->start = group->start;
+	entry->end = group->end;
+	entry->us = group->us;
+	groups->next = groups_next(groups) + 1;
+	return is_recovered(groups, group) ? forget_lost(groups, err) : 0;
+}
+
+/* ---- folding ---- */
+
 static void forget_prepared(struct groups *groups, struct prepared *prepared)
 {
 	if (prepared->previous != NULL)
@@ -381,8 +523,6 @@ static void forget_prepared(struct groups *groups, struct prepared *prepared)
 		prepared->next->previous = prepared->previous;
 	free_prepared(prepared);
 }
-
-/* ---- folding ---- */
 
 static struct gtid gtid_of(const struct groups *groups, const struct entry *entry)
 {
@@ -420,15 +560,20 @@ static int fold_group(struct groups *groups, const struct entry *entry, struct e
 	return 0;
 }
 
-/* A file that began behind the last group is where the next one will be; without GTIDs the last one must be found in the file that is named. */
-static bool is_next_file(const struct groups *groups)
+/*
+ * A file that began behind the last group is where the next one will be, and with it a life of the server may have begun; without GTIDs the last one
+ * must be found in the file that is named.
+ */
+static bool is_beyond(const struct groups *groups)
 {
-	return groups->end->by_gtid && groups->ring[groups->first].kind == ENTRY_FILE;
+	enum entry_kind kind = (enum entry_kind)groups->ring[groups->first].kind;
+
+	return groups->end->by_gtid && (kind == ENTRY_FILE || kind == ENTRY_RESTARTED);
 }
 
 int groups_fold(struct groups *groups, uint64_t upto, struct error *err)
 {
-	while (groups->count > 0 && (groups->standing.next < upto || is_next_file(groups))) {
+	while (groups->count > 0 && (groups->standing.next < upto || is_beyond(groups))) {
 		struct entry *entry = &groups->ring[groups->first];
 
 		switch ((enum entry_kind)entry->kind) {
@@ -443,9 +588,17 @@ int groups_fold(struct groups *groups, uint64_t upto, struct error *err)
 			break;
 		case ENTRY_PREPARED:
 			entry->prepared->durable = true;
+			decided_forget(&groups->durable_decisions, entry->prepared->xid);
 			break;
 		case ENTRY_DECIDED:
 			forget_prepared(groups, entry->prepared);
+			break;
+		case ENTRY_NOTED:
+			decided_note(&groups->durable_decisions, entry->noted);
+			free(entry->noted);
+			break;
+		case ENTRY_RESTARTED:
+			decided_restart(&groups->durable_decisions);
 			break;
 		}
 		groups->first = (groups->first + 1) % RING_SIZE;

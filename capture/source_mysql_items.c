@@ -163,6 +163,7 @@ static int begin_group(struct source *src, const struct binlog_item *item, struc
 	if (proof < 0)
 		return -1;
 	src->state = GROUP_BEGUN;
+	src->met_group = true;
 	src->single = item->gtid.standalone;
 	src->explicit_end = false;
 	src->group_rows = proof > 0 ? ROWS_KNOWN : item->gtid.xa_prepare ? ROWS_HELD : ROWS_GIVEN;
@@ -279,19 +280,8 @@ static int end_branch(struct source *src, struct error *err)
 	return complete_group(src, err);
 }
 
-int items_take_branch(struct source *src, const struct binlog_item *item, const char *xid, struct error *err)
+int items_take_branch(struct source *src, const struct binlog_item *item, struct prepared *prepared, struct error *err)
 {
-	struct prepared *prepared = groups_prepared(src->groups, xid);
-
-	if (src->group_rows == ROWS_KNOWN)
-		return items_end_group(src, item, err);
-	if (prepared == NULL) {
-		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": XA branch %s is committed, but its prepare was not read",
-			file_of(src), item->start, xid);
-		return error_hint(err,
-			"it was prepared before the agent first started, so its changes cannot be had from here: start "
-			"anew with another topic_prefix");
-	}
 	if (groups_decide(src->groups, prepared, err) < 0)
 		return -1;
 	note_end(src, item);
@@ -411,6 +401,17 @@ static int take_incident(const struct source *src, const struct binlog_item *ite
 	return error_hint(err, "changes are missing from the log: start anew with another topic_prefix");
 }
 
+/* MariaDB: the server was started anew, perhaps after it had died. At the stream's own beginning that was before our place. */
+static int take_start(struct source *src, struct error *err)
+{
+	if (!src->end.mariadb || src->branch != NULL || !src->met_group)
+		return 0;
+	if (groups_restarted(src->groups, err) < 0)
+		return -1;
+	setup_recover(&src->control, src->groups);
+	return 0;
+}
+
 static int take_format(struct source *src, const struct binlog_item *item, struct error *err)
 {
 	if (src->branch == NULL && src->state != GROUP_NONE) {
@@ -425,7 +426,7 @@ static int take_format(struct source *src, const struct binlog_item *item, struc
 		src->format = item->format;
 	binlog_tables_server(src->tables, &item->format);
 	binlog_tables_new_file(src->tables);
-	return 0;
+	return item->format.created ? take_start(src, err) : 0;
 }
 
 static int take_rotate(struct source *src, const struct binlog_item *item, struct error *err)

@@ -5,7 +5,7 @@
  * Lines of words, each line ends with a newline; a line that is not known is an error, so a later version that adds
  * one counts up the first line.
  *
- *   tailrace-binlog 1
+ *   tailrace-binlog 1              2 if there is a line `decided`, which an agent that knows only 1 must not pass over
  *   server 2d3f...-...             server_uuid (MySQL) or server_id (MariaDB) of the server that `last` was read from
  *   set 0-1-77,5-1-11              what is behind us, in the server's own form without blanks; "-" for the empty set;
  *                                  absent without GTIDs
@@ -16,6 +16,9 @@
  *                                  before it in its domain; "-" for what there is not
  *   xa 900 bin.000002 0-1-70 0-1-69 X'7831',X'',1
  *                                  each branch that is prepared: offset (0: of another server), file, GTID and the one before it, name
+ *   decided 0 commit 0-1-71:95 X'7831',X'',1
+ *                                  MariaDB: each branch that was decided last (source_mysql_decided.c), in the order of the log: 1: in an earlier
+ *                                  life of the server, 0: in the present one; commit or rollback; id of its transaction, name
  */
 #include "capture/source_mysql.h"
 
@@ -26,6 +29,7 @@
 #include <string.h>
 
 #define FIRST_LINE "tailrace-binlog 1"
+#define FIRST_LINE_2 "tailrace-binlog 2"
 #define WORDS_MAX 6
 
 /* ---- printing ---- */
@@ -57,10 +61,11 @@ static void put_set(struct buf *out, const struct gtid_set *set)
 static void print(struct groups *groups, struct buf *out)
 {
 	const struct standing *standing = groups_standing(groups);
+	const struct decided_list *decisions = groups_durable_decisions(groups);
 	const struct last_group *last = &standing->last;
 	bool by_gtid = standing->set != NULL;
 
-	buf_printf(out, FIRST_LINE "\nserver %s\n", standing->server);
+	buf_printf(out, "%s\nserver %s\n", decisions->count > 0 ? FIRST_LINE_2 : FIRST_LINE, standing->server);
 	if (by_gtid)
 		put_set(out, standing->set);
 	buf_printf(out, "file %s\noffset %" PRIu64 "\n", standing->file, standing->offset);
@@ -76,6 +81,12 @@ static void print(struct groups *groups, struct buf *out)
 		put_gtid(out, by_gtid, &xa->gtid);
 		put_gtid(out, xa->has_before, &xa->before);
 		buf_printf(out, " %s\n", xa->xid);
+	}
+	for (size_t i = 0; i < decisions->count; i++) {
+		const struct decided *decided = &decisions->of[i];
+
+		buf_printf(out, "decided %d %s %s %s\n", decided->earlier, decided->committed ? "commit" : "rollback", decided->id,
+			decided->xid);
 	}
 }
 
@@ -160,6 +171,22 @@ static int read_prepared(struct groups *groups, const struct endpoint *end, char
 	return groups_restore_prepared(groups, &xa, err);
 }
 
+static bool read_decided(struct groups *groups, const struct endpoint *end, char *words[WORDS_MAX])
+{
+	struct decided decided = { 0 };
+	int64_t earlier;
+
+	decided.committed = strcmp(words[2], "commit") == 0;
+	if (!end->mariadb || !read_number(words[1], &earlier) || (!decided.committed && strcmp(words[2], "rollback") != 0) ||
+		strlen(words[3]) >= sizeof decided.id || strlen(words[4]) >= sizeof decided.xid)
+		return false;
+	decided.earlier = earlier != 0;
+	(void)snprintf(decided.id, sizeof decided.id, "%s", words[3]);
+	(void)snprintf(decided.xid, sizeof decided.xid, "%s", words[4]);
+	groups_restore_decision(groups, &decided);
+	return true;
+}
+
 static int read_set(struct standing *standing, const char *text, struct error *err)
 {
 	if (standing->set == NULL)
@@ -191,6 +218,8 @@ static int read_line(struct groups *groups, const struct endpoint *end, char *li
 	}
 	if (count == 5 && strcmp(words[0], "last") == 0)
 		return read_last(end, words, &standing->last) ? 0 : 1;
+	if (count == 5 && strcmp(words[0], "decided") == 0)
+		return read_decided(groups, end, words) ? 0 : 1;
 	if (count == 6 && strcmp(words[0], "xa") == 0)
 		return read_prepared(groups, end, words, err);
 	return 1;
@@ -204,7 +233,7 @@ int resume_parse(struct groups *groups, const struct endpoint *end, const char *
 	if (copy == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for the resume text");
 	line = strtok_r(copy, "\n", &rest);
-	if (line == NULL || strcmp(line, FIRST_LINE) != 0)
+	if (line == NULL || (strcmp(line, FIRST_LINE) != 0 && strcmp(line, FIRST_LINE_2) != 0))
 		rc = damaged(line != NULL ? line : "", err);
 	while (rc == 0 && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
 		char whole[256];

@@ -542,6 +542,77 @@ int setup_stream(
 	return 0;
 }
 
+/* ---- XA branches that a MariaDB server kept over its death ---- */
+
+static void put_xid_part(struct buf *out, const char *bytes, size_t len)
+{
+	buf_append_str(out, "X'");
+	for (size_t i = 0; i < len; i++)
+		buf_printf(out, "%02x", (unsigned char)bytes[i]);
+	buf_append_str(out, "',");
+}
+
+/* formatID, length of gtrid, length of bqual, both -> as the statements of the log name it. */
+static bool read_xid(MYSQL_RES *result, MYSQL_ROW row, struct buf *xid)
+{
+	unsigned long *lens = mysql_fetch_lengths(result);
+	size_t gtrid, bqual;
+
+	if (mysql_num_fields(result) < 4 || row[0] == NULL || row[1] == NULL || row[2] == NULL || row[3] == NULL)
+		return false;
+	gtrid = strtoul(row[1], NULL, 10);
+	bqual = strtoul(row[2], NULL, 10);
+	if (gtrid > lens[3] || bqual > lens[3] - gtrid)
+		return false;
+	buf_reset(xid);
+	put_xid_part(xid, row[3], gtrid);
+	put_xid_part(xid, row[3] + gtrid, bqual);
+	buf_append_str(xid, row[0]);
+	return !xid->failed;
+}
+
+static void take_recovered(struct groups *groups, MYSQL_RES *result)
+{
+	struct buf xid;
+	MYSQL_ROW row;
+
+	buf_init(&xid, XID_TEXT_MAX);
+	groups_recovered_begin(groups);
+	while ((row = mysql_fetch_row(result)) != NULL) {
+		const struct decided *decided = read_xid(result, row, &xid) ? groups_recovered(groups, buf_cstr(&xid)) : NULL;
+
+		if (decided != NULL && decided->committed)
+			log_warning("XA branch %s: MariaDB lost its commit in a crash and lists it as prepared, but its log has it, so the "
+				    "rows went out with transaction %s: commit it again, and do not roll it back",
+				decided->xid, decided->id);
+	}
+	buf_release(&xid);
+}
+
+/* The answer holds for what is decided behind the log's end, which is asked for after it. */
+void setup_recover(struct control *control, struct groups *groups)
+{
+	static const char doing[] = "asking which XA branches are prepared";
+	struct standing end = { 0 };
+	struct error err = ERROR_INIT;
+	char *set = NULL;
+	MYSQL_RES *result;
+
+	if (!groups_in_doubt(groups))
+		return;
+	if (control_query(control, "XA RECOVER", doing, &result, &err) < 0) {
+		log_error(&err, "XA branches that the server lost are kept until it starts again");
+		return;
+	}
+	take_recovered(groups, result);
+	mysql_free_result(result);
+	if (ask_end(control, &end, &set, &err) < 0)
+		log_error(&err, "XA branches that the server lost are kept until it starts again");
+	else
+		groups_recovered_end(groups, end.file, end.offset);
+	free(set);
+}
+
 int setup_branch(struct control *control, const struct prepared *prepared, struct feed **ret_feed, struct error *err)
 {
 	const struct endpoint *end = control->end;

@@ -4,7 +4,7 @@
  *   BEGIN, XA START           MySQL: the group has an end of its own; XA START: its rows are those of a branch
  *   COMMIT, ROLLBACK          the end; after a ROLLBACK nothing of the group happened (source_mysql_feed.c)
  *   SAVEPOINT, ROLLBACK TO    MariaDB: what lies between never happened
- *   XA COMMIT, XA ROLLBACK    the branch is decided
+ *   XA COMMIT, XA ROLLBACK    the branch is decided; at MariaDB perhaps for the second time (source_mysql_decided.c)
  *   TRUNCATE                  a change of the table
  *   other DDL                 what was known of the named tables is known no longer, and asked anew
  *   ALTER TABLE of rows       DROP PARTITION and the like: rows come or go and the log has none of them: a named stop
@@ -214,20 +214,92 @@ static int take_data(
 		"with another topic_prefix");
 }
 
-/* ---- statements ---- */
+/* ---- XA ---- */
+
+/* A decision of a branch of which nothing is known. */
+static int take_unknown(
+	const struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	if (statement->kind == STATEMENT_XA_ROLLBACK) {
+		if (src->end.mariadb)
+			log_warning("%s:%" PRIu64 ": XA branch %s is rolled back, but its prepare was not read: if it was committed in one phase "
+				    "when MariaDB died, the log may have its rows and the source has not: then compare them with the target; if it "
+				    "was prepared before the agent first started, all is well",
+				file_of(src), item->start, statement->xa);
+		return 0;
+	}
+	error_set(err, ERROR_GAP, "%s:%" PRIu64 ": XA branch %s is committed, but its prepare was not read", file_of(src), item->start,
+		statement->xa);
+	return error_hint(err, "it was prepared before the agent first started%s: start anew with another topic_prefix",
+		src->end.mariadb ? ", so its changes cannot be had from here, or committed in one phase when MariaDB died, so that nobody can "
+				   "tell whether the log has had its changes already"
+				 : ", so its changes cannot be had from here");
+}
+
+/* It is committed, and was rolled back; or the other way round. */
+static int take_contradiction(const struct source *src, const struct binlog_item *item, const struct statement *statement,
+	const struct decided *decided, struct error *err)
+{
+	struct error told = ERROR_INIT;
+
+	if (statement->kind == STATEMENT_XA_COMMIT) {
+		error_set(err, ERROR_GAP, "%s:%" PRIu64 ": XA branch %s is committed, but transaction %s has rolled it back", file_of(src),
+			item->start, statement->xa, decided->id);
+		return error_hint(err, "MariaDB lost the rollback in a crash, and its transaction manager decided otherwise then: start anew with "
+				       "another topic_prefix");
+	}
+	error_set(&told, ERROR_DATA,
+		"%s:%" PRIu64 ": XA branch %s of transaction %s: MariaDB lost its commit in a crash, and it was rolled back then", file_of(src),
+		item->start, statement->xa, decided->id);
+	(void)error_hint(&told, "the target has its rows, the source has not: compare them");
+	log_error(&told, "source and target differ");
+	return 0;
+}
+
+/*
+ * A branch that is not open. MariaDB decides it for the second time, if it had lost the first in a crash (source_mysql_decided.c): whatever its rows
+ * are, they went out then, or never will.
+ */
+static int take_again(struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
+{
+	const struct decided *decided = groups_decision(src->groups, statement->xa);
+	bool commit = statement->kind == STATEMENT_XA_COMMIT;
+	const char *id = src->txn.id;
+
+	if (decided == NULL && take_unknown(src, item, statement, err) < 0)
+		return -1;
+	if (decided != NULL && decided->committed != commit && take_contradiction(src, item, statement, decided, err) < 0)
+		return -1;
+	if (decided != NULL && commit) {
+		id = decided->id;
+		log_warning("%s:%" PRIu64 ": XA branch %s is committed for the second time, as MariaDB lost its commit in a crash: its rows went out "
+			    "with transaction %s, so they do not now",
+			file_of(src), item->start, statement->xa, id);
+	}
+	return groups_note_decision(src->groups, statement->xa, commit, id, err);
+}
 
 static int take_decision(
 	struct source *src, const struct binlog_item *item, const struct statement *statement, struct error *err)
 {
-	struct prepared *prepared;
+	struct prepared *prepared = groups_prepared(src->groups, statement->xa);
+	bool commit = statement->kind == STATEMENT_XA_COMMIT;
 
-	if (statement->kind == STATEMENT_XA_COMMIT)
-		return items_take_branch(src, item, statement->xa, err);
-	prepared = groups_prepared(src->groups, statement->xa);
-	if (prepared != NULL && src->group_rows != ROWS_KNOWN && groups_decide(src->groups, prepared, err) < 0)
+	if (src->group_rows == ROWS_KNOWN)
+		return items_end_group(src, item, err);
+	if (prepared == NULL) {
+		if (take_again(src, item, statement, err) < 0)
+			return -1;
+		return items_end_group(src, item, err);
+	}
+	if (groups_note_decision(src->groups, statement->xa, commit, src->txn.id, err) < 0)
 		return -1;
-	return items_end_group(src, item, err);
+	if (commit)
+		return items_take_branch(src, item, prepared, err);
+	return groups_decide(src->groups, prepared, err) < 0 ? -1 : items_end_group(src, item, err);
 }
+
+/* ---- statements ---- */
 
 static bool is_word(const struct binlog_query *query, const char *word)
 {

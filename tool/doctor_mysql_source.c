@@ -2,7 +2,7 @@
  * doctor_mysql_source.c: the source, when it is MySQL or MariaDB: can a capture agent read its binlog, and will the log say all that is needed?
  *
  *   1. connection, kind and version
- *   2. the log: on, by rows, with whole rows and names in it; GTIDs; who else reads it; how long it is kept
+ *   2. the log: on, by rows, with whole rows and names in it; GTIDs; temporary tables and XA at MariaDB; who else reads it; how long it is kept
  *   3. the account: REPLICATION SLAVE, and REPLICATION CLIENT (MariaDB: BINLOG MONITOR)
  *   4. tables: those of the list there and readable, with a primary key, in a transactional engine, without cascades and generated columns that the log
  *      does not have
@@ -120,18 +120,27 @@ static void check_replica(struct examination *at)
 	answer_free(&answer);
 }
 
+/* How many rows an answer has, or the sum of a column of it; 0 if it is refused. */
+static int64_t sum(struct examination *at, const char *sql, unsigned column)
+{
+	struct answer answer;
+	int64_t total = 0;
+
+	doctor_mysql_try(&at->session, sql, &answer);
+	while (answer_next(&answer))
+		total += column > 0 ? strtoll(answer_text(&answer, column), NULL, 10) : 1;
+	answer_free(&answer);
+	return total;
+}
+
 /* MariaDB logs rows that were rolled back when a temporary table was made or dropped beside them. */
 static void check_temporary(struct examination *at)
 {
-	struct answer answer;
-	int64_t made = 0;
+	int64_t made;
 
 	if (!at->session.mariadb)
 		return;
-	doctor_mysql_try(&at->session, "SHOW GLOBAL STATUS LIKE 'Com_create_temporary_table'", &answer);
-	if (answer_next(&answer))
-		made = strtoll(answer_text(&answer, 1), NULL, 10);
-	answer_free(&answer);
+	made = sum(at, "SHOW GLOBAL STATUS LIKE 'Com_create_temporary_table'", 1);
 	if (made == 0) {
 		doctor_ok(at->doctor, "temporary", "source: no temporary table was made since the server started");
 		return;
@@ -139,6 +148,29 @@ static void check_temporary(struct examination *at)
 	/* no fault: most servers make some, and few of them in a large transaction */
 	doctor_ok(at->doctor, "temporary", "source: %" PRId64 " temporary tables were made since the server started; keep them out of transactions of more "
 		"than 4 MiB, which stop capture when they make one and are rolled back", made);
+}
+
+/* MariaDB writes a branch's decision into its log before its engine has it, and mends nothing when it dies in between (MDEV-21469). */
+static void check_xa(struct examination *at)
+{
+	int64_t used, prepared;
+
+	if (!at->session.mariadb)
+		return;
+	used = sum(at, "SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_xa_prepare', 'Com_xa_commit')", 1);
+	prepared = sum(at, "XA RECOVER", 0);
+	if (used == 0 && prepared == 0) {
+		doctor_ok(at->doctor, "xa", "source: XA was not used since the server started");
+		return;
+	}
+	doctor_ok(at->doctor, "xa", "source: XA is in use, and %s is not safe with it: a branch that its log has as committed may be prepared again when "
+		"the server was killed. Let the transaction manager commit it once more: capture gives its rows once; if it is rolled back instead, capture "
+		"says so as an error. With COMMIT ONE PHASE capture cannot know it: use plain transactions there", at->session.text);
+	if (prepared == 0)
+		return;
+	doctor_warn(at->doctor, "xa", "source: %" PRId64 " XA branches are prepared now: an agent that starts for the first time does not know their rows, "
+		"and stops when one of them is committed", prepared);
+	doctor_remedy(at->doctor, "before an agent's first start, XA COMMIT or XA ROLLBACK what XA RECOVER lists; an agent that ran before knows them");
 }
 
 /* Two readers of one id throw each other out. */
@@ -472,6 +504,7 @@ void doctor_mysql_source(struct doctor *doctor, struct doctor_log *ret_log)
 			check_gtid(&at);
 			check_replica(&at);
 			check_temporary(&at);
+			check_xa(&at);
 			check_server_id(&at);
 			check_retention(&at);
 		}

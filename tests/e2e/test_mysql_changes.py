@@ -1,9 +1,15 @@
 """MariaDB and MySQL as source and as target: kinds of transactions and changes, DDL in order, every way the log can be written."""
+import collections
+import re
+import threading
 from decimal import Decimal
 
+import pymysql
 import pytest
 
 from checker.evidence import Decoder
+from harness import Stack, wait_until
+from telecom.pair import Pair
 
 KINDS = ("mariadb", "mysql")
 both_kinds = pytest.mark.parametrize("kind", KINDS)
@@ -195,6 +201,86 @@ def test_xa(make_pair, kind):
     with Session(pair) as at:
         at("XA COMMIT X'6c61746572',X'01',7", "UPDATE c SET v = concat(v, '!')")
     assert pair.equal("c") == [(1, "one!"), (3, "phase!"), (4, "later!"), (5, "between!")]
+
+
+class Clients:
+    """Many sessions that prepare and commit one-row branches, until the server dies; of as many there are always some between log and engine."""
+
+    def __init__(self, pair, number, sessions=40):
+        self.pair, self.committed = pair, 0
+        self.threads = [threading.Thread(target=self.run, args=(f"{number}-{one}",)) for one in range(sessions)]
+
+    def run(self, name):
+        try:
+            with Session(self.pair) as at:
+                for n in range(1_000_000):
+                    xid = f"{name}-{n}"
+                    at(f"XA START '{xid}'", f"INSERT INTO c VALUES ('{xid}')", f"XA END '{xid}'", f"XA PREPARE '{xid}'", f"XA COMMIT '{xid}'")
+                    self.committed += 1
+        except (pymysql.Error, OSError):
+            pass
+
+    def work_until_the_server_dies(self, least=100):
+        for thread in self.threads:
+            thread.start()
+        wait_until(lambda: self.committed >= least, 60, f"{least} branches")
+        self.pair.source.kill9()
+        for thread in self.threads:
+            thread.join()
+
+
+def xa_decisions(server):
+    """The log's decisions of each branch, in order: {xid: ["COMMIT", "COMMIT"]}; [] if it is only prepared."""
+    found = collections.defaultdict(list)
+    for what, xid in re.findall(r"^XA (PREPARE|COMMIT|ROLLBACK) X'([0-9a-f]+)',X'',1", server.binlog_text(), re.MULTILINE):
+        found[bytes.fromhex(xid).decode()] += [what] if what != "PREPARE" else []
+    return found
+
+
+def resume_text(pair):
+    """What the newest position record says of where to go on."""
+    return Decoder(pair.kafka).decode(pair.kafka.read_topic(f"{pair.prefix}.position")[-1].value())["resume"]
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "mariadb-11.8"])
+def test_xa_when_mariadb_dies(make_pair, tmp_path_factory, kind):
+    """MariaDB logs a commit before its engine has it, and loses it when it is killed in between: XA RECOVER lists the branch, and its manager commits
+    it again.  So its commit stands twice in the log; its rows must be in Kafka once, also when the agent starts anew in between."""
+    model = make_pair(kind, "mariadb", ["x"])
+    with Stack(tmp_path_factory.mktemp("dying")) as stack:
+        server = stack.server(kind, "dying").start()
+        pair = Pair(stack, server, model.target, model.kafka, ["c"])
+        pair.both("CREATE TABLE c (id varchar(20) PRIMARY KEY)")
+        pair.start()
+        twice = set()
+        for number in range(10):
+            Clients(pair, number).work_until_the_server_dies()
+            server.start()
+            logged = xa_decisions(server)
+            listed = {xid.decode() for *_, xid in server.query("XA RECOVER")}
+            lost = sorted(xid for xid in listed if logged[xid])
+            pair.drain()
+            with Session(pair) as at:
+                at(*(f"XA ROLLBACK '{xid}'" for xid in listed if not logged[xid]), *(f"XA COMMIT '{xid}'" for xid in lost[::2]))
+                pair.capture.kill9()
+                pair.start_capture()
+                at(*(f"XA COMMIT '{xid}'" for xid in lost[1::2]))
+            pair.equal("c")
+            twice |= set(lost)
+            if len(lost) > 1:
+                break
+        assert len(lost) > 1, "hardly a commit was lost"
+        decided = xa_decisions(server)
+        assert twice == {xid for xid, decisions in decided.items() if decisions == ["COMMIT", "COMMIT"]}
+        assert set(collections.Counter(event["after"]["id"] for event in events(pair, "c")).values()) == {1}
+        told = re.findall(r"XA branch X'([0-9a-f]+)',X'',1 is committed for the second time", pair.capture.log_text())
+        assert {bytes.fromhex(xid).decode() for xid in told} == twice
+        # What the log has as prepared, and the engine never had, is forgotten: XA RECOVER does not list it.
+        if any(not decisions for decisions in decided.values()):
+            assert "XA branches are forgotten that the log has as prepared" in pair.capture.log_text()
+        pair.drain()
+        wait_until(lambda: "\nxa " not in resume_text(pair), 10, "no branch to be open")
+        pair.close()
 
 
 @both_kinds
@@ -418,8 +504,6 @@ def test_a_large_row(make_pair, kind):
 
 def test_encrypted_log(make_pair, tmp_path_factory):
     """The server decrypts what it sends, so an encrypted log is one like any other; but its first event says that it is."""
-    from harness import Stack
-    from telecom.pair import Pair
     model = make_pair("mariadb-11.8", "mariadb", ["x"])
     with Stack(tmp_path_factory.mktemp("encrypted")) as stack:
         keys = stack.directory / "keys"

@@ -60,10 +60,23 @@ class Copy(billing.Billing):
 
 
 class MariaDBClerk(Worker):
-    """One transaction in seven is distributed: prepared, then committed or rolled back, or committed in one phase."""
+    """One transaction in seven is distributed: prepared, then committed or rolled back, or committed in one phase.
+
+    The clerk is the transaction manager too: what a lost connection left prepared is decided at the next one, before any other work.
+    """
 
     xa_share = XA_SHARE
+    one_phase = 0.3
     named = False
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.intents = set()
+
+    def connect(self):
+        conn = super().connect()
+        self.decide_prepared(conn)
+        return conn
 
     def transaction(self, conn, work):
         if self.random.random() >= self.xa_share:
@@ -89,28 +102,43 @@ class MariaDBClerk(Worker):
         cursor.execute("XA START %s", [xid])
         remember = work(cursor)
         cursor.execute("XA END %s", [xid])
-        if fate < 0.7:
+        if fate >= self.one_phase:
             cursor.execute("XA PREPARE %s", [xid])
-        if remember is None or fate < 0.1:
+        if remember is None or fate >= 0.9:
             cursor.execute("XA ROLLBACK %s", [xid])
             self.journal.write(rolled_back=name)
             return
+        self.intents.add(xid)
         self.journal.write(intent=name)
-        cursor.execute("XA COMMIT %s" + (" ONE PHASE" if fate >= 0.7 else ""), [xid])
+        cursor.execute("XA COMMIT %s" + (" ONE PHASE" if fate < self.one_phase else ""), [xid])
         cursor.execute("SELECT @@last_gtid")
         self.journal.write(committed=cursor.fetchone()[0], of=name, rows=self.rows)
         remember()
 
+    def decide_prepared(self, conn):
+        """Commits what was to be committed, also where that was answered: a MariaDB that dies may lose it.  The rest is rolled back."""
+        conn.autocommit(True)  # the second one would otherwise be outside of the first's transaction
+        with conn.cursor() as cursor:
+            cursor.execute("XA RECOVER")
+            for *_, xid in cursor.fetchall():
+                xid = xid.decode() if isinstance(xid, bytes) else xid
+                if xid.startswith(f"{self.name}/"):
+                    cursor.execute(f"XA {'COMMIT' if xid in self.intents else 'ROLLBACK'} %s", [xid])
+        conn.autocommit(False)
 
-class LocalClerk(MariaDBClerk):
-    """Without distributed transactions, for crashes of the source: there MariaDB itself is not safe with them.  A branch that was
-    committed in one phase may stand in its log, and still be listed as prepared when the server is up again."""
 
-    xa_share = 0
+class TwoPhaseClerk(MariaDBClerk):
+    """For crashes of the source: every second transaction is distributed, but none with COMMIT ONE PHASE.  Its rows stand in the log without
+    the branch's name, and MariaDB may die before its engine has them: then nobody can tell whether the log has the rows of a branch that
+    XA RECOVER lists."""
+
+    xa_share = 0.5
+    one_phase = 0
 
 
 class MySQLClerk(Worker):
-    """Names each transaction, under a UUID of the clerk's own; a number that was rolled back is used again."""
+    """Names each transaction, under a UUID of the clerk's own; a number that was rolled back is used again.  No distributed ones: a name
+    given before would have to be another for the branch and for its commit."""
 
     named = True
 
@@ -144,6 +172,13 @@ class Clerks(Workload):
         self.workers = [clerk(n + 1, connect, self.journal, self.stopping, pace, seed) for n in range(workers)]
         for worker in self.workers:
             worker.name += f"-{seed}"  # the journal is that of many loads
+
+    def stop(self):
+        """Leaves no branch behind that a clerk did not come back for."""
+        journal = super().stop()
+        for worker in self.workers:
+            worker.connect().close()
+        return journal
 
 
 class Scene:

@@ -2,12 +2,13 @@
 import random
 
 import pytest
-from billing_scene import LocalClerk, Scene, some_work
+from billing_scene import Scene, TwoPhaseClerk, some_work
 
 from checker import gather_journal
 from harness import Stack, wait_until
 
 KILLS = 20
+CRASHES = 5
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_sigstop_of_each_agent(scene):
                                         ("kafka", "crash")])  # a restart of Kafka is in test_restarts.py
 def test_a_server_goes_away_under_load(scene, server, how):
     victim = getattr(scene.line, server)
-    with scene.load(clerk=LocalClerk) as workload:
+    with scene.load(clerk=TwoPhaseClerk) as workload:
         some_work(workload)
         if how == "crash":
             victim.kill9()
@@ -106,6 +107,23 @@ def test_a_server_goes_away_under_load(scene, server, how):
     both_run(scene)
 
 
+def test_the_source_dies_again_and_again_amid_distributed_transactions(scene):
+    """Many clerks, so that some commit is always between MariaDB's log and its engine; and the agent dies now and then as well."""
+    line = scene.line
+    with scene.load(clerk=TwoPhaseClerk, rate=120, workers=9) as workload:
+        for n in range(CRASHES):
+            some_work(workload, 60)
+            line.source.kill9()
+            if n % 2:
+                line.capture.kill9()
+            line.source.start()
+            if n % 2:
+                line.start_capture()
+        some_work(workload, 60)
+    scene.judge(timeout=120)
+    assert "source and target differ" not in line.capture.log_text()
+
+
 def test_with_semi_sync_a_lost_server_takes_nothing_with_it(scene):
     """What a clerk was told is committed is in Kafka already when the server dies at any moment."""
     line = scene.line
@@ -113,7 +131,7 @@ def test_with_semi_sync_a_lost_server_takes_nothing_with_it(scene):
     line.capture.stop()
     line.capture.configure(line.capture_config(semi_sync=True))
     line.start_capture()
-    with scene.load(clerk=LocalClerk) as workload:
+    with scene.load(clerk=TwoPhaseClerk) as workload:
         some_work(workload, 100)
         (_, waited), = line.source.query("SHOW STATUS LIKE 'Rpl_semi_sync_master_yes_tx'")
         line.source.kill9()
