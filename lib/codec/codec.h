@@ -21,10 +21,18 @@
 #include "lib/change/change.h"
 
 /* ---- schemas: how the codec asks for ids and texts; lib/registry implements it, a unit test fakes it ---- */
+struct codec_registration {
+	const char *subject, *schema;
+	int32_t id; /* out */
+};
+
 struct codec_schemas {
 	void *context;
-	/* The id under which the schema text stands for this subject, registering it if need be. May wait for Kafka. */
-	int (*id)(void *context, const char *subject, const char *schema, int32_t *ret_id, struct error *err);
+	/*
+	 * The ids under which these schema texts stand for their subjects. Those that do not stand there are registered,
+	 * together: what it costs is waiting for Kafka, once for all of them.
+	 */
+	int (*ids)(void *context, struct codec_registration *list, size_t count, struct error *err);
 	/* The text of an id; valid as long as the registry. An unknown id is ERROR_DATA. */
 	int (*text)(void *context, int32_t id, const char **ret_schema, struct error *err);
 };

@@ -15,30 +15,32 @@ int encoder_register_fixed(struct encoder *encoder, struct error *err)
 {
 	static const struct {
 		const char *topic;
-		enum schema_fixed key, value;
-	} topics[] = {
-		{ "transaction", SCHEMA_TRANSACTION_KEY, SCHEMA_TRANSACTION_VALUE },
-		{ "heartbeat", SCHEMA_HEARTBEAT_KEY, SCHEMA_HEARTBEAT_VALUE },
-		{ "position", SCHEMA_POSITION_KEY, SCHEMA_POSITION_VALUE },
+		bool key;
+	} places[SCHEMA_FIXED_COUNT] = {
+		[SCHEMA_TRANSACTION_KEY] = { "transaction", true },
+		[SCHEMA_TRANSACTION_VALUE] = { "transaction", false },
+		[SCHEMA_HEARTBEAT_KEY] = { "heartbeat", true },
+		[SCHEMA_HEARTBEAT_VALUE] = { "heartbeat", false },
+		[SCHEMA_POSITION_KEY] = { "position", true },
+		[SCHEMA_POSITION_VALUE] = { "position", false },
 	};
-	struct buf topic;
-	int rc = -1;
+	struct encoder_schema list[SCHEMA_FIXED_COUNT];
+	struct buf topics[SCHEMA_FIXED_COUNT];
+	int rc = 0;
 
-	buf_init(&topic, TOPIC_NAME_MAX);
-	for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
-		buf_reset(&topic);
-		names_append_kafka(&topic, encoder->prefix);
-		buf_printf(&topic, ".%s", topics[i].topic);
-		if (buf_check(&topic, "the topic's name", err) < 0 ||
-			encoder_register(encoder, buf_cstr(&topic), true, schema_fixed(topics[i].key),
-				encoder->wire[topics[i].key], err) < 0 ||
-			encoder_register(encoder, buf_cstr(&topic), false, schema_fixed(topics[i].value),
-				encoder->wire[topics[i].value], err) < 0)
-			goto out;
+	for (size_t i = 0; i < SCHEMA_FIXED_COUNT; i++) {
+		buf_init(&topics[i], TOPIC_NAME_MAX);
+		names_append_kafka(&topics[i], encoder->prefix);
+		buf_printf(&topics[i], ".%s", places[i].topic);
+		list[i] = (struct encoder_schema){ buf_cstr(&topics[i]), places[i].key, schema_fixed((enum schema_fixed)i),
+			encoder->wire[i] };
+		if (rc == 0)
+			rc = buf_check(&topics[i], "the topic's name", err);
 	}
-	rc = 0;
-out:
-	buf_release(&topic);
+	if (rc == 0)
+		rc = encoder_register(encoder, list, SCHEMA_FIXED_COUNT, err);
+	for (size_t i = 0; i < SCHEMA_FIXED_COUNT; i++)
+		buf_release(&topics[i]);
 	return rc;
 }
 

@@ -41,28 +41,43 @@ struct encoder_table {
 
 /* ---- encoder ---- */
 
-int encoder_register(struct encoder *encoder, const char *topic, bool key, const char *schema,
-	unsigned char ret_wire[AVRO_WIRE_HEADER], struct error *err)
+static void put_wire(unsigned char wire[AVRO_WIRE_HEADER], int32_t id)
+{
+	wire[0] = 0;
+	for (int i = 0; i < 4; i++)
+		wire[1 + i] = (unsigned char)((uint32_t)id >> (24 - 8 * i));
+}
+
+int encoder_register(struct encoder *encoder, const struct encoder_schema *list, size_t count, struct error *err)
 {
 	const struct codec_schemas *schemas = encoder->schemas;
-	struct buf subject;
-	int32_t id;
+	struct codec_registration wanted[SCHEMA_FIXED_COUNT];
+	struct buf subjects[SCHEMA_FIXED_COUNT];
 	int rc = -1;
 
-	buf_init(&subject, ENCODER_NAME_MAX);
-	buf_printf(&subject, "%s-%s", topic, key ? "key" : "value");
-	if (buf_check(&subject, "the schema's subject", err) < 0)
-		goto out;
-	if (schemas->id(schemas->context, buf_cstr(&subject), schema, &id, err) < 0) {
-		(void)error_prefix(err, "schema of %s", buf_cstr(&subject));
+	if (count == 0 || count > SCHEMA_FIXED_COUNT)
+		return error_set(err, ERROR_BUG, "%zu schemas to register at once", count);
+	for (size_t i = 0; i < count; i++) {
+		buf_init(&subjects[i], ENCODER_NAME_MAX);
+		buf_printf(&subjects[i], "%s-%s", list[i].topic, list[i].key ? "key" : "value");
+		wanted[i] = (struct codec_registration){ buf_cstr(&subjects[i]), list[i].text, 0 };
+	}
+	for (size_t i = 0; i < count; i++)
+		if (buf_check(&subjects[i], "the schema's subject", err) < 0)
+			goto out;
+	if (schemas->ids(schemas->context, wanted, count, err) < 0) {
+		if (count == 1)
+			(void)error_prefix(err, "schema of %s", wanted[0].subject);
+		else
+			(void)error_prefix(err, "schemas of %s and %zu more", wanted[0].subject, count - 1);
 		goto out;
 	}
-	ret_wire[0] = 0;
-	for (int i = 0; i < 4; i++)
-		ret_wire[1 + i] = (unsigned char)((uint32_t)id >> (24 - 8 * i));
+	for (size_t i = 0; i < count; i++)
+		put_wire(list[i].ret_wire, wanted[i].id);
 	rc = 0;
 out:
-	buf_release(&subject);
+	for (size_t i = 0; i < count; i++)
+		buf_release(&subjects[i]);
 	return rc;
 }
 
@@ -145,22 +160,25 @@ void encoder_free(struct encoder *encoder)
 
 static int register_table(struct encoder_table *et, struct error *err)
 {
-	struct buf text;
+	struct encoder_schema list[2];
+	struct buf key, value;
+	size_t count = 0;
 	int rc = -1;
 
-	buf_init(&text, SCHEMA_TEXT_MAX);
+	buf_init(&key, SCHEMA_TEXT_MAX);
+	buf_init(&value, SCHEMA_TEXT_MAX);
 	if (et->table->key_count > 0) {
-		if (schema_key(&text, et->topic, et->table, et->fields, err) < 0 ||
-			encoder_register(et->encoder, et->topic, true, buf_cstr(&text), et->key_wire, err) < 0)
+		if (schema_key(&key, et->topic, et->table, et->fields, err) < 0)
 			goto out;
-		buf_reset(&text);
+		list[count++] = (struct encoder_schema){ et->topic, true, buf_cstr(&key), et->key_wire };
 	}
-	if (schema_envelope(&text, et->topic, et->encoder->source, et->table, et->fields, err) < 0 ||
-		encoder_register(et->encoder, et->topic, false, buf_cstr(&text), et->value_wire, err) < 0)
+	if (schema_envelope(&value, et->topic, et->encoder->source, et->table, et->fields, err) < 0)
 		goto out;
-	rc = 0;
+	list[count++] = (struct encoder_schema){ et->topic, false, buf_cstr(&value), et->value_wire };
+	rc = encoder_register(et->encoder, list, count, err);
 out:
-	buf_release(&text);
+	buf_release(&key);
+	buf_release(&value);
 	return rc;
 }
 

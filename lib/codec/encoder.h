@@ -51,9 +51,16 @@ static inline int64_t encoder_ms(int64_t us)
 	return us / 1000 - (us % 1000 < 0);
 }
 
-/* Registers the schema and fills the five bytes that go before each message of it. */
-int encoder_register(struct encoder *encoder, const char *topic, bool key, const char *schema,
-	unsigned char ret_wire[AVRO_WIRE_HEADER], struct error *err);
+/* One of a topic's two schemas. */
+struct encoder_schema {
+	const char *topic;
+	bool key;
+	const char *text;
+	unsigned char *ret_wire; /* AVRO_WIRE_HEADER bytes: what goes before each message of it */
+};
+
+/* Registers them together, at most SCHEMA_FIXED_COUNT. */
+int encoder_register(struct encoder *encoder, const struct encoder_schema *list, size_t count, struct error *err);
 /* The schemas that do not depend on a table. */
 int encoder_register_fixed(struct encoder *encoder, struct error *err);
 

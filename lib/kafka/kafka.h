@@ -117,6 +117,8 @@ int kafka_producer_push(struct kafka_producer *producer);
 int kafka_producer_fd(struct kafka_producer *producer);
 /* Waits until everything is delivered or timeout_ms is over; returns how many records are left. */
 int kafka_producer_flush(struct kafka_producer *producer, int timeout_ms);
+/* Offset of the record that was reported last; negative while there is none, or if the broker did not say (it may not, for a repeated request). */
+int64_t kafka_producer_offset(const struct kafka_producer *producer);
 
 /* ---- consumer: chosen partitions, each with its own bounded queue, no group membership ---- */
 struct kafka_consumer;

@@ -51,6 +51,7 @@ struct kafka_producer {
 	uint64_t pending; /* taken and not reported */
 	size_t pending_bytes, bytes_max;
 	uint64_t reported;
+	int64_t offset; /* of the last reported */
 	int fd;
 	bool unpushed; /* something was taken since the last kafka_producer_push() */
 	uint64_t seen; /* records taken when kafka_producer_push() was last called, */
@@ -98,6 +99,7 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *c
 	producer->pending--;
 	producer->pending_bytes -= message->key_len + message->len;
 	producer->reported++;
+	producer->offset = message->offset;
 	switch (message->err) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:
 		break;
@@ -144,6 +146,7 @@ int kafka_producer_new(const struct kafka_config *config, kafka_delivered *deliv
 	producer->delivered = delivered;
 	producer->context = context;
 	producer->bytes_max = SIZE_MAX;
+	producer->offset = -1;
 	producer->fd = client_fd_new(err);
 	if (producer->fd < 0 || client_open(&producer->client, CLIENT_PRODUCER, config, NULL, 0, set_callbacks, producer, err) < 0) {
 		kafka_producer_free(producer);
@@ -335,6 +338,11 @@ int kafka_producer_push(struct kafka_producer *producer)
 	 */
 	(void)rd_kafka_flush(producer->client.rk, PUSH_WAIT_MS);
 	return -1;
+}
+
+int64_t kafka_producer_offset(const struct kafka_producer *producer)
+{
+	return producer->offset;
 }
 
 int kafka_producer_flush(struct kafka_producer *producer, int timeout_ms)

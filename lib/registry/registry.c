@@ -1,15 +1,20 @@
 /*
  * registry.c: registering and finding schemas, with the log of `_schemas` as the arbiter.
  *
- * To register a text for a subject:
- *   1. read on to the end of the topic (unless that was just done); if the text stands there by now, that is its id;
- *   2. write a record with the text's id (another subject may have it), else the next free id, and the subject's
- *      next version;
- *   3. when it is acknowledged, read on: if our text stands in the subject, done. Another's record with our id or
- *      version came first otherwise: repeat its record if ours has the same key (store.h: contested), and go back to
- *      2.
+ * To register texts, each for its subject, together:
+ *   1. read on to the end of the topic (unless that was just done); the texts that stand there by now have their ids;
+ *   2. write a record for each of the others, with the text's id (another subject may have it), else the next free id,
+ *      and the subject's next version;
+ *   3. when all are acknowledged, look where: at the offsets next to those that were read, nobody's record stands
+ *      before ours, and they count as read. Else read on. A text that stands in its subject now is done. Where
+ *      another's record with our id or version came first: repeat its record if ours has the same key (store.h:
+ *      contested), and go back to 2, now with an id some way behind the next: whoever registers at this moment, too,
+ *      will take the next.
  *
- * One reader and, from the first registration on, one producer live as long as the registry. Nobody polls in between.
+ * So a new table costs one round trip, or two after a pause; its events wait for that.
+ *
+ * One reader and, if this agent may write, one producer live as long as the registry; its connection is made at the
+ * start and not when the first table's events wait for it. Nobody polls in between.
  */
 #include "lib/registry/registry.h"
 
@@ -22,16 +27,19 @@
 
 #define TOPIC "_schemas"
 #define RECORD_MAX (8 * 1024 * 1024)
+#define TOGETHER_MAX 8 /* records under way; an agent's own topics have 6 schemas, a table 2 */
 #define REGISTER_TIMEOUT_US 10000000 /* as long as others are faster each time */
 #define WRITE_TIMEOUT_MS 10000
 #define FRESH_US 100000
+#define SPREAD 16 /* ids among which one chooses that has lost a race */
 #define READ_PERIOD_US 1000000 /* between two looks for an id that nobody registered */
 
 struct registry {
 	struct store store;
 	struct codec_schemas schemas;
 	struct kafka_reader *reader;
-	struct kafka_producer *producer; /* NULL until something is to be written */
+	struct kafka_producer *producer; /* NULL: this agent does not write, or the last one is broken */
+	struct kafka_topic *topic;       /* the producer's handle */
 	struct kafka_config config;      /* a copy */
 	char *bootstrap_servers, *client_id, **properties;
 	bool read_only;
@@ -75,6 +83,14 @@ static int read_on(struct registry *registry, struct error *err)
 
 /* ---- writing ---- */
 
+/* One record to write. The texts are somebody else's. */
+struct entry {
+	const char *subject, *text;
+	int32_t version, id;
+	bool deleted;
+	struct buf key, value; /* encode() to release() */
+};
+
 static void on_delivered(void *context, uint64_t token, const struct error *err)
 {
 	/* kafka_producer_flush() counts, and kafka_producer_poll() tells of a failure */
@@ -83,55 +99,115 @@ static void on_delivered(void *context, uint64_t token, const struct error *err)
 	(void)err;
 }
 
-static int write_bytes(struct registry *registry, const struct buf *key, const struct buf *value, struct error *err)
+/* Connects in the background. */
+static int open_producer(struct registry *registry, struct error *err)
 {
-	struct kafka_record record = { .key = key->data, .key_len = key->len, .value = value->data,
-		.value_len = value->len };
-	struct kafka_topic *topic;
-	int left;
-
-	if (registry->producer == NULL &&
-		kafka_producer_new(&registry->config, on_delivered, NULL, &registry->producer, err) < 0)
+	if (registry->producer != NULL)
+		return 0;
+	if (kafka_producer_new(&registry->config, on_delivered, NULL, &registry->producer, err) < 0)
 		return -1;
-	if (kafka_producer_topic(registry->producer, TOPIC, &topic, err) < 0 ||
-		kafka_produce(registry->producer, topic, &record, err) < 0)
+	return kafka_producer_topic(registry->producer, TOPIC, &registry->topic, err);
+}
+
+/* The order of the members is part of the format: compaction compares the key's bytes. */
+static int encode(struct entry *entry, struct error *err)
+{
+	struct buf *key = &entry->key, *value = &entry->value;
+
+	buf_init(key, RECORD_MAX);
+	buf_init(value, RECORD_MAX);
+	buf_append_str(key, "{\"keytype\":\"SCHEMA\",\"subject\":");
+	buf_json_string(key, entry->subject, strlen(entry->subject));
+	buf_printf(key, ",\"version\":%" PRId32 ",\"magic\":1}", entry->version);
+	buf_append_str(value, "{\"subject\":");
+	buf_json_string(value, entry->subject, strlen(entry->subject));
+	buf_printf(value, ",\"version\":%" PRId32 ",\"id\":%" PRId32 ",\"schema\":", entry->version, entry->id);
+	buf_json_string(value, entry->text, strlen(entry->text));
+	buf_printf(value, ",\"deleted\":%s}", entry->deleted ? "true" : "false");
+	if (buf_check(key, "key of a schema record", err) < 0)
+		return -1;
+	return buf_check(value, "schema record", err);
+}
+
+static void release(struct entry *entry)
+{
+	buf_release(&entry->key);
+	buf_release(&entry->value);
+}
+
+static int produce(struct registry *registry, const struct entry *entry, struct error *err)
+{
+	const struct kafka_record record = { .key = entry->key.data, .key_len = entry->key.len,
+		.value = entry->value.data, .value_len = entry->value.len };
+	int taken;
+
+	do
+		taken = kafka_produce(registry->producer, registry->topic, &record, err);
+	while (taken == 0 && kafka_producer_flush(registry->producer, WRITE_TIMEOUT_MS) == 0);
+	return taken;
+}
+
+/* Returns when all are acknowledged. */
+static int produce_all(struct registry *registry, const struct entry *entries, size_t count, struct error *err)
+{
+	int left = 0;
+
+	if (open_producer(registry, err) < 0)
 		goto broken;
-	left = kafka_producer_flush(registry->producer, WRITE_TIMEOUT_MS);
+	for (size_t i = 0; i < count && left == 0; i++) {
+		int taken = produce(registry, &entries[i], err);
+
+		if (taken < 0)
+			goto broken;
+		left = taken == 0;
+	}
+	if (left == 0)
+		left = kafka_producer_flush(registry->producer, WRITE_TIMEOUT_MS);
 	if (kafka_producer_poll(registry->producer, 0, err) < 0)
 		goto broken;
-	if (left > 0) {
-		(void)error_set(err, ERROR_RETRY, "a schema was not stored in topic \"" TOPIC "\" within %d s",
-			WRITE_TIMEOUT_MS / 1000);
-		goto broken;
-	}
-	return 0;
+	if (left == 0)
+		return 0;
+	(void)error_set(err, ERROR_RETRY, "a schema was not stored in topic \"" TOPIC "\" within %d s",
+		WRITE_TIMEOUT_MS / 1000);
 broken:
 	kafka_producer_free(registry->producer);
 	registry->producer = NULL;
 	return error_prefix(err, "registering a schema");
 }
 
-/* The order of the members is part of the format: compaction compares the key's bytes. */
-static int write_record(struct registry *registry, const char *subject, int32_t version, int32_t id, const char *schema,
-	bool deleted, struct error *err)
+/* What was just written, as if it had been read; see step 3. */
+static int take_written(struct registry *registry, const struct entry *entries, size_t count, struct error *err)
 {
-	struct buf key, value;
-	int rc = -1;
+	struct store *store = &registry->store;
+	int rc = 0;
 
-	buf_init(&key, RECORD_MAX);
-	buf_init(&value, RECORD_MAX);
-	buf_append_str(&key, "{\"keytype\":\"SCHEMA\",\"subject\":");
-	buf_json_string(&key, subject, strlen(subject));
-	buf_printf(&key, ",\"version\":%" PRId32 ",\"magic\":1}", version);
-	buf_append_str(&value, "{\"subject\":");
-	buf_json_string(&value, subject, strlen(subject));
-	buf_printf(&value, ",\"version\":%" PRId32 ",\"id\":%" PRId32 ",\"schema\":", version, id);
-	buf_json_string(&value, schema, strlen(schema));
-	buf_printf(&value, ",\"deleted\":%s}", deleted ? "true" : "false");
-	if (buf_check(&key, "key of a schema record", err) == 0 && buf_check(&value, "schema record", err) == 0)
-		rc = write_bytes(registry, &key, &value, err);
-	buf_release(&key);
-	buf_release(&value);
+	(void)pthread_mutex_lock(&store->mutex);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = store_apply(store, entries[i].key.data, entries[i].key.len, entries[i].value.data,
+			entries[i].value.len, err);
+	(void)pthread_mutex_unlock(&store->mutex);
+	registry->next += (int64_t)count;
+	registry->read_us = clock_monotonic_us();
+	return rc;
+}
+
+/* Steps 2 and 3: writes, and knows what the log says from there to its end. count is not 0. */
+static int write_entries(struct registry *registry, struct entry *entries, size_t count, struct error *err)
+{
+	size_t encoded = 0;
+	int rc = 0;
+
+	while (rc == 0 && encoded < count)
+		rc = encode(&entries[encoded++], err);
+	if (rc == 0)
+		rc = produce_all(registry, entries, count, err);
+	/* the offsets of ours rise, and each is at or behind `next`: if the last is so near, there is none between */
+	if (rc == 0 && kafka_producer_offset(registry->producer) == registry->next + (int64_t)count - 1)
+		rc = take_written(registry, entries, count, err);
+	else if (rc == 0)
+		rc = read_on(registry, err);
+	while (encoded > 0)
+		release(&entries[--encoded]);
 	return rc;
 }
 
@@ -162,8 +238,10 @@ static int settle(struct registry *registry, struct error *err)
 	const char *name;
 
 	while (!registry->read_only && (name = find_contested(registry, &version)) != NULL) {
-		if (write_record(registry, name, version.number, version.schema->id, version.schema->text,
-			    version.deleted, err) < 0 || read_on(registry, err) < 0)
+		struct entry valid = { .subject = name, .text = version.schema->text, .version = version.number,
+			.id = version.schema->id, .deleted = version.deleted };
+
+		if (write_entries(registry, &valid, 1, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -171,49 +249,93 @@ static int settle(struct registry *registry, struct error *err)
 
 /* ---- the codec's view ---- */
 
-/* The id if the text stands in the subject, else 0 and what to write. */
-static int32_t find_id(struct registry *registry, const char *name, const char *text, int32_t *ret_version,
-	int32_t *ret_id)
+/*
+ * Fills in the ids of the texts that stand in their subjects; returns how many records are to be written for the others,
+ * in `entries`. A text that is twice in the list is to be written once. skip: ids to leave out.
+ */
+static size_t look_up(struct registry *registry, struct codec_registration *list, size_t count, int32_t skip,
+	struct entry *entries)
 {
 	struct store *store = &registry->store;
-	const struct version *version = NULL;
-	const struct schema *schema;
-	struct subject *subject;
+	size_t missing = 0;
+	int32_t last_id;
 
 	(void)pthread_mutex_lock(&store->mutex);
-	subject = store_subject(store, name);
-	if (subject != NULL)
-		version = store_version(subject, text);
-	schema = store_schema_by_text(store, text);
-	*ret_version = subject != NULL && subject->count > 0 ? subject->versions[subject->count - 1].number + 1 : 1;
-	*ret_id = schema != NULL ? schema->id : store->last_id + 1;
+	last_id = store->last_id + skip;
+	for (size_t i = 0; i < count; i++) {
+		struct subject *subject = store_subject(store, list[i].subject);
+		const struct version *version = subject != NULL ? store_version(subject, list[i].schema) : NULL;
+		const struct schema *schema = store_schema_by_text(store, list[i].schema);
+		struct entry entry = { .subject = list[i].subject, .text = list[i].schema, .version = 1 };
+		bool twice = false;
+
+		list[i].id = version != NULL ? version->schema->id : 0;
+		if (version != NULL)
+			continue;
+		entry.id = schema != NULL ? schema->id : 0;
+		if (subject != NULL && subject->count > 0)
+			entry.version = subject->versions[subject->count - 1].number + 1;
+		for (size_t j = 0; j < missing && !twice; j++) {
+			bool same_text = strcmp(entries[j].text, entry.text) == 0;
+			bool same_subject = strcmp(entries[j].subject, entry.subject) == 0;
+
+			twice = same_text && same_subject;
+			if (same_text)
+				entry.id = entries[j].id;
+			if (same_subject)
+				entry.version = entries[j].version + 1;
+		}
+		if (twice)
+			continue;
+		if (entry.id == 0)
+			entry.id = ++last_id;
+		entries[missing++] = entry;
+	}
 	(void)pthread_mutex_unlock(&store->mutex);
-	return version != NULL ? version->schema->id : 0;
+	return missing;
 }
 
-static int get_id(void *context, const char *subject, const char *schema, int32_t *ret_id, struct error *err)
+/* At most TOGETHER_MAX. */
+static int register_together(struct registry *registry, struct codec_registration *list, size_t count,
+	struct error *err)
 {
-	struct registry *registry = context;
 	int64_t end = clock_monotonic_us() + REGISTER_TIMEOUT_US;
-	int32_t version, id, found = find_id(registry, subject, schema, &version, &id);
+	struct entry entries[TOGETHER_MAX];
+	size_t missing = look_up(registry, list, count, 0, entries);
+	/* what was read a moment ago need not be read again: where the log has our records decides */
+	bool fresh = clock_monotonic_us() - registry->read_us < FRESH_US && !registry->read_only;
 
-	for (int32_t attempt = 0; found == 0; attempt++) {
-		/* what was read a moment ago need not be read again: the reading after the write decides */
-		if (attempt == 0 && clock_monotonic_us() - registry->read_us < FRESH_US && !registry->read_only)
-			continue;
-		if (attempt > 0 && clock_monotonic_us() > end)
-			return error_set(err, ERROR_RETRY, "subject \"%s\": others took the id %" PRId32 " times", subject,
-				attempt - 1);
-		if (attempt > 0 && write_record(registry, subject, version, id, schema, false, err) < 0)
-			return -1;
+	if (missing > 0 && !fresh) {
 		if (read_on(registry, err) < 0 || settle(registry, err) < 0)
 			return -1;
-		found = find_id(registry, subject, schema, &version, &id);
-		if (found == 0 && registry->read_only)
-			return error_set(err, ERROR_CONFIG,
-				"subject \"%s\" does not have the schema, and this agent does not write it", subject);
+		missing = look_up(registry, list, count, 0, entries);
 	}
-	*ret_id = found;
+	for (int lost = 0; missing > 0; lost++) {
+		int32_t skip = 0;
+
+		if (registry->read_only)
+			return error_set(err, ERROR_CONFIG,
+				"subject \"%s\" does not have the schema, and this agent does not write it", entries[0].subject);
+		if (lost > 0 && clock_monotonic_us() > end)
+			return error_set(err, ERROR_RETRY, "subject \"%s\": others took the id %d times",
+				entries[0].subject, lost);
+		if (write_entries(registry, entries, missing, err) < 0 || settle(registry, err) < 0)
+			return -1;
+		/* if ours were not even read (a new leader may lag), the very same records have to be written again */
+		if (kafka_producer_offset(registry->producer) < registry->next)
+			skip = (int32_t)(clock_monotonic_us() % SPREAD);
+		missing = look_up(registry, list, count, skip, entries);
+	}
+	return 0;
+}
+
+static int get_ids(void *context, struct codec_registration *list, size_t count, struct error *err)
+{
+	for (size_t done = 0, part; done < count; done += part) {
+		part = count - done < TOGETHER_MAX ? count - done : TOGETHER_MAX;
+		if (register_together(context, list + done, part, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -316,11 +438,12 @@ int registry_open(const struct kafka_config *config, int replication_factor, boo
 	if (registry == NULL)
 		return error_set(err, ERROR_RETRY, "out of memory for the schema registry");
 	store_init(&registry->store);
-	registry->schemas = (struct codec_schemas){ registry, get_id, get_text };
+	registry->schemas = (struct codec_schemas){ registry, get_ids, get_text };
 	registry->read_only = read_only;
 	if (copy_config(registry, config, err) < 0 ||
 		prepare_topic(&registry->config, replication_factor, read_only, err) < 0 ||
-		kafka_reader_open(&registry->config, &registry->reader, err) < 0 || read_on(registry, err) < 0 ||
+		kafka_reader_open(&registry->config, &registry->reader, err) < 0 ||
+		(!read_only && open_producer(registry, err) < 0) || read_on(registry, err) < 0 ||
 		settle(registry, err) < 0) {
 		registry_close(registry);
 		return -1;

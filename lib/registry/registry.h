@@ -3,7 +3,7 @@
  * Confluent's registry writes, so a registry server pointed at that topic serves the same ids.
  *
  * One partition, compacted. Ids are arbitrated by the log: to register, write a SCHEMA record with the next free id,
- * read back, and look which record came first with that id (or that subject and version); the loser takes the next.
+ * and look which record came first with that id (or that subject and version); the loser takes another.
  * The same text has the same id in every subject. Called from the agent's thread, except registry_http(), which any
  * thread may call.
  */

@@ -4,8 +4,9 @@
                                              └─► customers beside the billing database (MariaDB)
     billing database (MariaDB) ────► Kafka ────► ERP (PostgreSQL)
 
-1. start the servers and a Kafka broker, each in the folder of the run
-2. start the agents, then a call centre's and a billing department's work; nothing was in the tables before, so the logs hold everything
+1. start the servers and a Kafka broker, each in the folder of the run, and warm the broker
+2. start the agents, then a call centre's and, a second later, a billing department's work; nothing was in the tables before, so
+   the logs hold everything
 3. each second a line a stream: what was committed at the source, what arrived in the target, how late
 4. all the while a reader looks at the ERP: in what it sees the amounts agree to the cent, or a transaction was torn
 5. --once: stop the work, drain, compare sources and targets row by row, reconcile billing, print the summary
@@ -19,6 +20,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+import psycopg
+from confluent_kafka import TopicPartition
 
 import telecom
 from checker import gather_rows
@@ -125,12 +129,15 @@ def run(given, directory, stopping):
     started = time.monotonic()
     with Stack(directory / "stack", bindir=given.bindir, keep=given.keep) as stack:
         line = Line(stack)
-        bills = billing.Billing(stack, line.kafka)
+        bills = billing.Billing(stack, line.kafka, target=stack.postgres("erp-db", settings={"track_commit_timestamp": "on"}))
         copy = customers.Customers(line, bills.source)
         say("starting customer database, CRM, billing database, ERP and Kafka")
         stack.start(line.source, line.target, bills.source, bills.target, line.kafka)
+        warming = threading.Thread(target=warm, args=(line.kafka,), name="warm")
+        warming.start()
         for part in (line, bills, copy):
             part.prepare()
+        warming.join()
         say(f"customer database: psql '{login(directory, line.source)}'")
         say(f"CRM:               psql '{login(directory, line.target)}'")
         say(f"billing database:  {' '.join(map(str, bills.source.client_command()))} billing")
@@ -152,20 +159,44 @@ def run(given, directory, stopping):
         return finish(streams, bills, reader) if given.once else 0
 
 
+def warm(kafka, seconds=5):
+    """Gives the broker work of the kind that it will have: a JVM compiles what runs often, and until then takes ten times as long. Without
+    this the slowest transactions would be those of its first second, and tell nothing of the line."""
+    topics = [f"warm-up-{number}" for number in range(8)]
+    for topic in topics:
+        kafka.create_topic(topic)
+    producer, consumer = kafka.producer(), kafka.consumer(fetch_wait_max_ms=10)
+    consumer.assign([TopicPartition(topic, 0, 0) for topic in topics])
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for topic in topics:
+            producer.produce(topic, key=b"key", value=bytes(500))
+        producer.flush(10)
+        consumer.consume(len(topics), timeout=0.01)
+        kafka.end_offsets(topics[0])
+    consumer.close()
+    for topic in topics:
+        kafka.delete_topic(topic)
+
+
 def start_agents(line, bills, copy):
-    """All at once; they wait for each other and for topics by themselves."""
-    for part, start in ((line, "capture"), (bills, "capture"), (line, "apply"), (copy, "apply"), (bills, "apply")):
-        getattr(part, f"start_{start}")(wait=False)
-    for agent, state in ((line.capture, "streaming"), (bills.capture, "streaming"), (line.apply, "applying"),
-                         (copy.apply, "applying"), (bills.apply, "applying")):
-        agent.wait_state(state, timeout=60)
+    """Both sides of the line, one after the other: an apply agent that is there before the topics of the tables waits for them by itself,
+    but then the first transaction waits until it has read the list of topics anew."""
+    for parts, start, state in (((line, bills), "capture", "streaming"), ((line, copy, bills), "apply", "applying")):
+        for part in parts:
+            getattr(part, f"start_{start}")(wait=False)
+        for part in parts:
+            getattr(part, start).wait_state(state, timeout=60)
 
 
 def start_work(given, directory, line, bills):
+    """The call centre opens, and a second later the billing department: each begins with tables that nobody has met yet."""
     for name in ("journal", "billing-journal"):
         (directory / name).unlink(missing_ok=True)
     calls, invoices = given.rate * CALL_CENTRE_SHARE, given.rate * (1 - CALL_CENTRE_SHARE)
-    return [Workload(line.source.conninfo, str(directory / "journal"), workers=2, rate=calls).start(),
+    call_centre = Workload(line.source.conninfo, str(directory / "journal"), workers=2, rate=calls).start()
+    time.sleep(1)
+    return [call_centre,
             billing_workload.Workload(lambda: bills.source.connect("billing"), str(directory / "billing-journal"), workers=2,
                                       rate=invoices).start()]
 
@@ -190,27 +221,35 @@ class Reader(threading.Thread):
 
 
 class Probe(threading.Thread):
-    """Commits a mark at the billing database, now and then, and looks for it in the ERP: MariaDB's log tells the time of a commit by the second only,
-    so the agent's own figures are too coarse there."""
+    """Commits a mark at the billing database ten times a second, whatever became of those before; the ERP keeps the times of its commits.
+    The agent's own figures are too coarse there: MariaDB's log tells the time of a commit by the second only."""
 
     def __init__(self, bills):
         super().__init__(daemon=True, name="probe")
-        self.bills, self.ending, self.milliseconds = bills, threading.Event(), []
+        self.bills, self.ending = bills, threading.Event()
+        self.under_way, self.milliseconds = {}, []  # mark -> time
         self.start()
 
     def run(self):
-        with self.bills.source.connect("billing") as source, self.bills.target.connect() as erp, source.cursor() as cursor:
-            while not self.ending.wait(0.2):
+        with self.bills.source.connect("billing", autocommit=False) as source, source.cursor() as cursor:
+            while not self.ending.wait(0.1):
                 mark = f"probe {time.monotonic_ns()}"
                 cursor.execute("INSERT INTO billing_log VALUES (now(6), 'probe', %s, NULL)", [mark])
-                committed = time.monotonic()
-                while not self.ending.is_set():
-                    if erp.execute("SELECT 1 FROM erp.billing_log WHERE action = %s", [mark]).fetchone():
-                        self.milliseconds.append((time.monotonic() - committed) * 1000)
-                        break
-                    self.ending.wait(0.002)
+                self.under_way[mark] = time.time()
+                source.commit()
+
+    def look(self):
+        """Takes note of the marks that have arrived."""
+        sql = "SELECT action, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM erp.billing_log WHERE action = ANY(%s)"
+        try:
+            rows = self.bills.target.query(sql, [list(self.under_way)])
+        except psycopg.OperationalError:
+            return  # the ERP is down: those that wait are late
+        for mark, arrived in rows:
+            self.milliseconds.append((arrived - self.under_way.pop(mark)) * 1000)
 
     def latency_ms(self):
+        self.look()
         found = sorted(self.milliseconds)
         return {name: found[int(share * (len(found) - 1))] if found else None for name, share in (("p50", 0.5), ("p99", 0.99))}
 

@@ -285,7 +285,7 @@ static void test_errors_of_encoder(void **state)
 	fix.pair.fake.fail = ERROR_RETRY;
 	assert_int_equal(encoder_new(&source, &fix.pair.fake.schemas, &encoder, &err), -1);
 	assert_int_equal(err.class, ERROR_RETRY);
-	assert_string_equal(err.text, "schema of shop.transaction-key: fake registry fails");
+	assert_string_equal(err.text, "schemas of shop.transaction-key and 5 more: fake registry fails");
 	assert_int_equal(encoder_table_new(fix.pair.encoder, &order_table, &et, &err), -1);
 	assert_null(et);
 	assert_null(encoder);

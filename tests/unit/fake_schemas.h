@@ -27,7 +27,7 @@ struct fake_schemas {
 	struct codec_schemas schemas; /* hand this to the codec */
 	struct fake_schema *items;    /* id = index + 1 */
 	size_t count;
-	unsigned id_calls, text_calls;
+	unsigned ids_calls, text_calls;
 	enum error_class fail; /* not ERROR_NONE: every call fails with it */
 };
 
@@ -59,15 +59,15 @@ static inline int32_t fake_schemas_of(const struct fake_schemas *fake, const cha
 	return 0;
 }
 
-static inline int fake_schemas_id_op(void *context, const char *subject, const char *schema, int32_t *ret_id,
-	struct error *err)
+static inline int fake_schemas_ids_op(void *context, struct codec_registration *list, size_t count, struct error *err)
 {
 	struct fake_schemas *fake = context;
 
-	fake->id_calls++;
+	fake->ids_calls++;
 	if (fake->fail != ERROR_NONE)
 		return error_set(err, fake->fail, "fake registry fails");
-	*ret_id = fake_schemas_add(fake, subject, schema);
+	for (size_t i = 0; i < count; i++)
+		list[i].id = fake_schemas_add(fake, list[i].subject, list[i].schema);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ static inline void fake_schemas_init(struct fake_schemas *fake)
 {
 	memset(fake, 0, sizeof *fake);
 	fake->schemas.context = fake;
-	fake->schemas.id = fake_schemas_id_op;
+	fake->schemas.ids = fake_schemas_ids_op;
 	fake->schemas.text = fake_schemas_text_op;
 }
 

@@ -121,6 +121,7 @@ static void reports_come_in_order_in_each_partition(void **state)
 	producer = producer_with(NULL, &reports, "order", &topic);
 	assert_int_equal(kafka_producer_topic(producer, "order", &again, &err), 0);
 	assert_ptr_equal(topic, again);
+	assert_true(kafka_producer_offset(producer) < 0);
 	for (uint64_t i = 1; i <= 3000; i++) {
 		record.token = i;
 		record.partition = (int32_t)(i % PARTITIONS);
@@ -131,9 +132,13 @@ static void reports_come_in_order_in_each_partition(void **state)
 	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
 	assert_int_equal(reports.count, 3000);
 	assert_false(reports.disordered);
+	record = (struct kafka_record){ .value = "v", .value_len = 1, .token = 3001, .partition = 3001 % PARTITIONS };
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 1);
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	assert_true(kafka_producer_offset(producer) == 1000);
 	kafka_producer_free(producer);
 	assert_int_equal(kafka_admin_new(&mock.config, &admin, &err), 0);
-	assert_int_equal(kafka_watermarks(admin, "order", 1, &low, &high, &err), 0);
+	assert_int_equal(kafka_watermarks(admin, "order", 0, &low, &high, &err), 0);
 	assert_true(low == 0 && high == 1000);
 	/* brokers that do not know a partition (yet, or again) are asked again */
 	assert_int_equal(kafka_watermarks(admin, "order", PARTITIONS, &low, &high, &err), -1);
