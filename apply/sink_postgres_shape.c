@@ -457,30 +457,6 @@ int shape_key_names(const struct sink_mapping *mapping, struct buf *out, struct 
 	return buf_check(out, "list of key columns", err);
 }
 
-/*
- * Whose table it is, only the spelling of its columns' types tells: PostgreSQL writes integer, character varying(20), numeric,
- * timestamp without time zone. With nothing but bigint, smallint, text, date and json it may be either, and counts as PostgreSQL's.
- */
-static bool is_mysql(const struct table *table)
-{
-	static const char spelled[] = "tinyint int mediumint varchar char decimal double float datetime time timestamp binary varbinary "
-				      "tinyblob blob mediumblob longblob tinytext mediumtext longtext enum inet4 inet6";
-
-	for (size_t i = 0; i < table->column_count; i++) {
-		const char *type = table->columns[i].source_type;
-		char name[64];
-
-		if (table->columns[i].type > COLUMN_ARRAY)
-			return true;
-		if (table->columns[i].type == COLUMN_ARRAY || type == NULL || type[0] == '"' || strstr(type, " zone") != NULL)
-			continue;
-		bare_name(type, name, sizeof name);
-		if (strstr(type, " unsigned") != NULL || sink_is_one_of(name, spelled))
-			return true;
-	}
-	return false;
-}
-
 static int find_row(const PGresult *answer, const char *name)
 {
 	for (int row = 0; row < PQntuples(answer); row++)
@@ -576,7 +552,7 @@ int shape_new(const struct sink_mapping *mapping, const PGresult *answer, struct
 
 	if (shape == NULL)
 		return error_set(err, ERROR_RETRY, "memory is short");
-	shape->mysql = is_mysql(mapping->table);
+	shape->mysql = mapping->table->binlog;
 	if (sink_table_init(&shape->table, mapping, pg_identifier, err) < 0 ||
 		check_table(shape, mapping, answer, err) < 0)
 		goto fail;

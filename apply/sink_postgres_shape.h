@@ -31,7 +31,7 @@ struct shape {
 	struct sink_table table;
 	struct shape_column *columns; /* table.column_count */
 	bool overriding;              /* a column is GENERATED ALWAYS AS IDENTITY */
-	bool mysql;                   /* the source is MySQL or MariaDB, as far as its columns' types tell */
+	bool mysql;                   /* the source is MySQL or MariaDB */
 };
 
 /* Asks for table $2 in schema $1 with key columns $3 (text[]); $3 is an empty array for none. One row a column; none:

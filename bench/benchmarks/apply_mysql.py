@@ -14,7 +14,7 @@ from . import mysql
 
 PER_TRANSACTION = 100
 SOURCE = {"max_binlog_size": "1G", "sync_binlog": 0, "innodb_flush_log_at_trx_commit": 2, "innodb_buffer_pool_size": "256M"}
-TARGET = {"log_bin": None, "innodb_flush_log_at_trx_commit": 1, "innodb_buffer_pool_size": "1G", "innodb_log_file_size": "1G"}
+TARGET = {"log-bin": None, "innodb_flush_log_at_trx_commit": 1, "innodb_buffer_pool_size": "1G", "innodb_log_file_size": "1G"}
 
 
 def run(given, results):

@@ -72,6 +72,7 @@ struct table {
 	enum table_identity identity;
 	uint32_t slot;    /* small and dense: each struct table of one decoder has its own, to index caches by */
 	uint32_t version; /* 1, 2, ... of the same table name */
+	bool binlog;      /* decoded, and the change came from a binlog: MySQL's or MariaDB's table */
 };
 
 /* Index of the column of that name, or -1. */

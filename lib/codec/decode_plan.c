@@ -516,6 +516,7 @@ int envelope_plan_build(const struct avro_type *type, struct arena *arena, struc
 	if (avro_type_field(type, "op") < 0)
 		return not_an_envelope(type, "it has no op", err);
 	plan.identity = read_identity(type, &plan.ours);
+	plan.binlog = avro_type_field(source, "file") >= 0 && avro_type_field(source, "pos") >= 0;
 	if (row_plan_build(after, false, arena, &plan.row, err) < 0 ||
 		record_plan_build(type, fields, ENVELOPE_FIELD_COUNT, arena, &plan.envelope, err) < 0 ||
 		record_plan_build(source, sources, SOURCE_FIELD_COUNT, arena, &plan.source, err) < 0 ||

@@ -65,6 +65,7 @@ struct envelope_plan {
 	struct record_plan block; /* type NULL: no transaction block */
 	int before_null, after_null, block_null; /* index of the null branch, -1: no union */
 	bool ours; /* the writer said the identity; else that and the key are guessed */
+	bool binlog; /* the source's fields are those of MySQL's and MariaDB's connectors */
 	enum table_identity identity;
 };
 

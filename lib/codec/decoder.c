@@ -286,6 +286,7 @@ static int table_new(struct decoder *decoder, struct plan *plan, const char *sch
 		if (columns[i].key)
 			key[shape->table.key_count++] = i;
 	shape->table.identity = plan->event.identity;
+	shape->table.binlog = plan->event.binlog;
 	if (register_table(decoder, &shape->table, err) < 0)
 		return -1;
 	*ret_table = shape;

@@ -47,8 +47,8 @@ static const struct column columns[] = {
 };
 static const size_t key_columns[] = { 0, 1 };
 static const struct table by_key = { "public", "all", columns, sizeof columns / sizeof columns[0], key_columns, 2,
-	IDENTITY_KEY, 0, 1 };
-static const struct table by_row = { "public", "full", columns, 14, key_columns, 1, IDENTITY_FULL, 0, 1 };
+	IDENTITY_KEY, 0, 1, false };
+static const struct table by_row = { "public", "full", columns, 14, key_columns, 1, IDENTITY_FULL, 0, 1, false };
 
 static const struct column bill_columns[] = {
 	{ .name = "id", .type = COLUMN_UINT64, .key = true },
@@ -66,7 +66,7 @@ static const struct column bill_columns[] = {
 };
 static const size_t bill_key[] = { 0, 1, 2, 3 };
 static const struct table bill = { "billing", "bill", bill_columns, sizeof bill_columns / sizeof bill_columns[0], bill_key, 4,
-	IDENTITY_FULL, 0, 1 };
+	IDENTITY_FULL, 0, 1, false };
 
 static const char foreign_key[] = "{\"type\":\"record\",\"name\":\"Key\",\"fields\":[{\"name\":\"id\",\"type\":\"int\"}]}";
 static const char foreign_value[] =

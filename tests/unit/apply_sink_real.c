@@ -345,7 +345,7 @@ int main(void)
 		EVERY_TARGET_TESTS,
 		cmocka_unit_test(every_type_arrives_equal),
 		cmocka_unit_test(a_value_that_only_mysql_has_is_refused_by_name),
-		cmocka_unit_test(the_spelling_of_types_tells_mysql),
+		cmocka_unit_test(a_json_of_mysql_goes_into_jsonb),
 		cmocka_unit_test(rows_without_a_key_are_found_whole),
 		cmocka_unit_test(truncates_that_belong_together_are_one),
 		cmocka_unit_test(a_row_that_is_not_there_takes_all_back),

@@ -6,6 +6,6 @@
 
 void every_type_arrives_equal(void **state);
 void a_value_that_only_mysql_has_is_refused_by_name(void **state);
-void the_spelling_of_types_tells_mysql(void **state);
+void a_json_of_mysql_goes_into_jsonb(void **state);
 
 #endif

@@ -53,10 +53,10 @@ static const struct column columns[] = {
 };
 static const size_t key[] = { 0 };
 const struct table script_tables[SCRIPT_TABLES] = {
-	{ "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1 },
-	{ "public", "b", columns, 2, key, 1, IDENTITY_FULL, 1, 1 },
-	{ "public", "nokey", columns, 2, NULL, 0, IDENTITY_FULL, 2, 1 },
-	{ "public", "a", columns, 2, key, 1, IDENTITY_KEY, 3, 2 }, /* the first one after a change of its shape */
+	{ "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1, false },
+	{ "public", "b", columns, 2, key, 1, IDENTITY_FULL, 1, 1, false },
+	{ "public", "nokey", columns, 2, NULL, 0, IDENTITY_FULL, 2, 1, false },
+	{ "public", "a", columns, 2, key, 1, IDENTITY_KEY, 3, 2, false }, /* the first one after a change of its shape */
 };
 
 struct script script;

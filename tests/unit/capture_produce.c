@@ -99,9 +99,9 @@ static const struct column columns[] = {
 	{ .name = "v", .type = COLUMN_STRING, .source_type = "text" },
 };
 static const size_t key[] = { 0 };
-static const struct table keyed = { "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1 };
+static const struct table keyed = { "public", "a", columns, 2, key, 1, IDENTITY_KEY, 0, 1, false };
 
-static const struct table unkeyed = { "public", "n", columns, 2, NULL, 0, IDENTITY_FULL, 2, 1 };
+static const struct table unkeyed = { "public", "n", columns, 2, NULL, 0, IDENTITY_FULL, 2, 1, false };
 
 struct scene {
 	struct kafka_admin *admin;
@@ -437,8 +437,8 @@ static void a_topic_ahead_of_the_log_is_a_gap(void **state)
 
 static void two_tables_with_one_topic_are_refused(void **state)
 {
-	static const struct table one = { "public$b", "c", columns, 2, key, 1, IDENTITY_KEY, 10, 1 };
-	static const struct table other = { "public_b", "c", columns, 2, key, 1, IDENTITY_KEY, 11, 1 };
+	static const struct table one = { "public$b", "c", columns, 2, key, 1, IDENTITY_KEY, 10, 1, false };
+	static const struct table other = { "public_b", "c", columns, 2, key, 1, IDENTITY_KEY, 11, 1, false };
 	struct scene scene;
 
 	scene_open(&scene, &nothing_known);

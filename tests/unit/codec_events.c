@@ -17,7 +17,7 @@ static const struct column order_columns[] = {
 };
 #define ORDER_COLUMNS 6
 static const size_t order_key[] = { 0, 1 };
-static const struct table order_table = { "sales", "order line", order_columns, ORDER_COLUMNS, order_key, 2, IDENTITY_KEY, 0, 1 };
+static const struct table order_table = { "sales", "order line", order_columns, ORDER_COLUMNS, order_key, 2, IDENTITY_KEY, 0, 1, false };
 
 struct fixture {
 	struct codec_pair pair;

@@ -33,7 +33,7 @@ static const struct column columns[] = {
 };
 #define COLUMNS 10
 static const size_t key[] = { 0 };
-static const struct table table = { "public", "tariff", columns, COLUMNS, key, 1, IDENTITY_KEY, 0, 1 };
+static const struct table table = { "public", "tariff", columns, COLUMNS, key, 1, IDENTITY_KEY, 0, 1, false };
 
 static const struct value tags[] = { TEXT_VALUE("a"), NULL_VALUE };
 static const struct value full_row[COLUMNS] = { INT_VALUE(42), TEXT_VALUE("Fl\303\244t"), TEXT_VALUE("-1.28"),
@@ -63,7 +63,7 @@ static const struct column bill_columns[] = {
 	{ .name = "likes", .type = COLUMN_VECTOR, .source_type = "vector(2)" },
 	{ .name = "due", .type = COLUMN_DATE, .source_type = "date" },
 };
-static const struct table bill_table = { "billing", "bill", bill_columns, COLUMNS, key, 1, IDENTITY_FULL, 0, 1 };
+static const struct table bill_table = { "billing", "bill", bill_columns, COLUMNS, key, 1, IDENTITY_FULL, 0, 1, false };
 static const struct value bill_row[COLUMNS] = { UINT_VALUE(UINT64_MAX), UINT_VALUE(1), UINT_VALUE(0xabc), INT_VALUE(2026),
 	TEXT_VALUE("gold,silver"), INT_VALUE(-3020399999000), BYTES_VALUE("\xe6\x10\0\0" "wkb"), BYTES_VALUE("\0\0\0\0" "w"),
 	BYTES_VALUE("\0\0\x80\x3f\0\0\0\xc0"), EXACT_VALUE("0000-00-00") };
@@ -255,6 +255,7 @@ static void test_events(void **state)
 		check(names[i], &pair.value, buf_cstr(&text));
 		if (!recording()) {
 			decode_recorded(&pair, names[i], &event);
+			assert_false(event.change.table->binlog);
 			buf_reset(&text);
 			show_event(&text, &event);
 			assert_string_equal(buf_cstr(&text), golden_text(names[i]));
@@ -290,6 +291,7 @@ static void check_binlog(const char *connector)
 		check(name, &pair.value, buf_cstr(&text));
 		if (!recording()) {
 			decode_recorded(&pair, name, &event);
+			assert_true(event.change.table->binlog);
 			buf_reset(&text);
 			show_event(&text, &event);
 			assert_string_equal(buf_cstr(&text), golden_text(name));

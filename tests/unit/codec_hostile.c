@@ -30,7 +30,7 @@ static const struct column columns[] = {
 };
 #define COLUMNS 15
 static const size_t key[] = { 0 };
-static const struct table table = { "public", "t", columns, COLUMNS, key, 1, IDENTITY_KEY, 0, 1 };
+static const struct table table = { "public", "t", columns, COLUMNS, key, 1, IDENTITY_KEY, 0, 1, false };
 static const struct value row[COLUMNS] = { INT_VALUE(300), { .kind = VALUE_ARRAY, .array = { items, 3 } },
 	TEXT_VALUE("-999999999999999999999999999999999999.9999"), INT_VALUE(1767225600123456), EXACT_VALUE("infinity"),
 	UNCHANGED_VALUE, TEXT_VALUE("1 mon"), FLOAT_VALUE(0.5), UINT_VALUE(1), UINT_VALUE(UINT64_MAX - 1), INT_VALUE(2026),

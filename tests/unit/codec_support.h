@@ -42,7 +42,7 @@ static const struct column customer_columns[CUSTOMER_COLUMNS] = {
 };
 static const size_t customer_key[] = { 0 };
 static const struct table customer_table = { "public", "customer", customer_columns, CUSTOMER_COLUMNS, customer_key, 1,
-	IDENTITY_KEY, 0, 1 };
+	IDENTITY_KEY, 0, 1, false };
 static const struct value customer_row[CUSTOMER_COLUMNS] = {
 	INT_VALUE(1000042), INT_VALUE(77123), INT_VALUE(3), TEXT_VALUE("Adelheid"), TEXT_VALUE("Zimmermann"),
 	TEXT_VALUE("adelheid.zimmermann@example.org"), TEXT_VALUE("Untere Hauptstra\303\237e 17"), TEXT_VALUE("Oberammergau"),
