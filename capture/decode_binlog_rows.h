@@ -74,8 +74,6 @@ int binlog_tables_map(struct binlog_tables *tables, const void *bytes, size_t le
 /* The last shape known of that name, or NULL. For TRUNCATE. */
 const struct table *binlog_tables_find(const struct binlog_tables *tables, const char *schema, const char *name);
 
-/* Whether some table came without names (MINIMAL metadata) since the last call: for a warning. */
-bool binlog_tables_was_minimal(struct binlog_tables *tables);
 /*
  * Names of the generated columns, joined by ", " (very many end in dots), that the table of the last binlog_tables_map() is given out without: for a
  * warning; why: binlog_rows_next(). NULL: none, or they were told already. Until the next binlog_tables_map().

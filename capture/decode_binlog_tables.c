@@ -39,7 +39,6 @@ struct numbered {
 struct binlog_tables {
 	const struct binlog_catalogue *catalogue;
 	struct binlog_format format;
-	bool was_minimal;
 	const char *left_out, *untold; /* of the last map, if it was not told of its name before */
 	struct arena scratch; /* of one map */
 	struct table **tables; /* by slot; all that there ever were */
@@ -133,14 +132,6 @@ const struct table *binlog_tables_find(const struct binlog_tables *tables, const
 	const struct named *named = find_named(tables, schema, name);
 
 	return named != NULL ? named->table : NULL;
-}
-
-bool binlog_tables_was_minimal(struct binlog_tables *tables)
-{
-	bool was = tables->was_minimal;
-
-	tables->was_minimal = false;
-	return was;
 }
 
 const char *binlog_tables_left_out(struct binlog_tables *tables)
@@ -317,7 +308,6 @@ static int take_in(struct binlog_tables *tables, const void *bytes, size_t len, 
 	(*ret)->map = map;
 	(*ret)->map_len = len - MAP_COMPARED;
 	(*ret)->asked_anew = false;
-	tables->was_minimal = tables->was_minimal || !parsed.has_names;
 	return 0;
 }
 

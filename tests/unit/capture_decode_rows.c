@@ -384,7 +384,6 @@ static void test_shape_is_the_log_s(void **state)
 	assert_int_equal(table->key_count, 1);
 	assert_int_equal(table->slot, 0);
 	assert_int_equal(table->version, 1);
-	assert_false(binlog_tables_was_minimal(tables));
 	assert_ptr_equal(binlog_tables_find(tables, "d", "t"), table);
 	assert_null(binlog_tables_find(tables, "d", "u"));
 	close_tables();
@@ -439,8 +438,6 @@ static void test_minimal_metadata(void **state)
 	table = map(MAP_MINIMAL, &err);
 	assert_string_equal(table->columns[1].name, "@2");
 	assert_int_equal(table->identity, IDENTITY_FULL);
-	assert_true(binlog_tables_was_minimal(tables));
-	assert_false(binlog_tables_was_minimal(tables));
 	close_tables();
 
 	open_tables(false, true);
