@@ -27,6 +27,8 @@
  *	have moved, which heartbeats see to; without them the connection goes, and the next transaction begins with a new one
  *   max_statement_time, max_execution_time, idle_..._timeout off
  *	a long transaction is normal here
+ *   sql_big_selects on
+ *	max_join_size is for people: a set of updates is a join, and so is a question to the catalogue
  *   in_predicate_conversion_threshold 0 (MariaDB)
  *	a list of keys stays a range over the index
  */
@@ -268,7 +270,7 @@ static int set_session(const struct sink_options *options, struct my_link *link,
 	len = snprintf(sql, sizeof sql,
 		"SET SESSION sql_mode='STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,"
 		"NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION',time_zone='+00:00',autocommit=0,completion_type=0,"
-		"foreign_key_checks=1,unique_checks=1,sql_safe_updates=0,sql_quote_show_create=1,innodb_lock_wait_timeout=%" PRId64
+		"foreign_key_checks=1,unique_checks=1,sql_safe_updates=0,sql_big_selects=1,sql_quote_show_create=1,innodb_lock_wait_timeout=%" PRId64
 		",lock_wait_timeout=%" PRId64 ",wait_timeout=120,net_read_timeout=60,net_write_timeout=60,%s",
 		lock, lock,
 		link->mariadb ? "check_constraint_checks=1,max_statement_time=0,idle_transaction_timeout=0,"

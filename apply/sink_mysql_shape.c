@@ -18,6 +18,8 @@
 #include "apply/sink_mysql_create.h"
 #include "apply/sink_mysql_types.h"
 
+#define NAME_BYTES 1024
+
 enum { T_KIND, T_ENGINE, T_TRANSACTIONS };
 enum {
 	C_NAME,
@@ -219,9 +221,19 @@ static int check_others(const struct my_shape *shape, MYSQL_RES *answer, struct 
 	return 0;
 }
 
+static int keep_index(struct my_shape *shape, const char *name, struct error *err)
+{
+	struct buf quoted;
+
+	buf_init(&quoted, NAME_BYTES);
+	my_identifier(&quoted, name);
+	shape->key_index = buf_take(&quoted);
+	return shape->key_index != NULL ? 0 : error_set(err, ERROR_RETRY, "memory is short");
+}
+
 /* Whether one of the unique indexes has exactly the key's columns, whole. */
 static int check_key(
-	const struct my_shape *shape, const struct sink_mapping *mapping, MYSQL_RES *answer, struct error *err)
+	struct my_shape *shape, const struct sink_mapping *mapping, MYSQL_RES *answer, struct error *err)
 {
 	const struct sink_table *table = &shape->table;
 	char index[256] = "";
@@ -233,7 +245,7 @@ static int check_key(
 	while ((row = mysql_fetch_row(answer)) != NULL) {
 		if (strcmp(row[I_NAME], index) != 0) {
 			if (matching == table->key_count && others == 0)
-				return 0;
+				break;
 			matching = others = 0;
 			(void)snprintf(index, sizeof index, "%s", row[I_NAME]);
 		}
@@ -243,8 +255,23 @@ static int check_key(
 			others++;
 	}
 	if (matching == table->key_count && others == 0)
-		return 0;
+		return keep_index(shape, index, err);
 	return sink_key_missing(table, mapping, table->key[0], ", without prefix lengths,", err);
+}
+
+/* An index over an expression or a generated column may depend on any column. */
+static void mark_unique(struct my_shape *shape, MYSQL_RES *answer)
+{
+	MYSQL_ROW row;
+
+	mysql_data_seek(answer, 0);
+	while ((row = mysql_fetch_row(answer)) != NULL) {
+		bool any = !sink_table_has(&shape->table, row[I_COLUMN]);
+
+		for (size_t i = 0; i < shape->table.column_count; i++)
+			if (any || strcmp(shape->table.columns[i].name, row[I_COLUMN]) == 0)
+				shape->columns[i].unique = true;
+	}
 }
 
 static void read_foreign_keys(struct my_shape *shape, const struct sink_mapping *mapping)
@@ -297,6 +324,7 @@ static int look_at_keys(struct my_link *link, struct my_shape *shape, const stru
 	if (ask_indexes(link, mapping, sql, &answer, err) < 0)
 		return -1;
 	result = check_key(shape, mapping, answer, err);
+	mark_unique(shape, answer);
 	mysql_free_result(answer);
 	if (result == 0)
 		read_foreign_keys(shape, mapping);
@@ -345,6 +373,7 @@ void my_shape_free(struct my_shape *shape)
 	free(shape->columns);
 	free(shape->create);
 	free(shape->insert);
+	free(shape->key_index);
 	sink_table_release(&shape->table);
 	free(shape);
 }

@@ -22,6 +22,7 @@
 struct my_column {
 	char *declared;
 	struct my_format format;
+	bool unique;    /* under a unique index, or one is over an expression: its values may meet another row's */
 	bool on_update; /* ON UPDATE CURRENT_TIMESTAMP: an UPDATE must name it, or the server sets it */
 };
 
@@ -30,6 +31,7 @@ struct my_shape {
 	struct my_column *columns; /* table.column_count */
 	char *insert;              /* INSERT INTO ... (columns) VALUES */
 	char *create;              /* SHOW CREATE TABLE, while the shape is made */
+	char *key_index;           /* the key's unique index, for SQL; NULL: no key */
 	bool refers_to_itself;     /* by a foreign key */
 };
 

@@ -395,6 +395,50 @@ int my_literal(const struct my_format *format, const struct column *column, cons
 	return result < 0 ? -1 : buf_check(out, column->name, err);
 }
 
+/* ---- as strings ---- */
+
+/* The server takes a string for a BIT's bytes. */
+static void put_bits(uint64_t bits, struct buf *out)
+{
+	static const char hex[] = "0123456789abcdef";
+	char text[19] = "x'", *to = text + 2;
+
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*to++ = hex[bits >> shift & 15];
+	*to++ = '\'';
+	buf_append(out, text, (size_t)(to - text));
+}
+
+/* '0' would be the year 2000. */
+static void put_year(unsigned year, struct buf *out)
+{
+	char text[6] = "'";
+
+	*sink_digits(text + 1, year, 4) = '\'';
+	buf_append(out, text, sizeof text);
+}
+
+int my_string_literal(const struct my_format *format, const struct column *column, const struct value *val,
+	struct buf *out, struct error *err)
+{
+	size_t start = out->len;
+
+	if (format->bits && (val->kind == VALUE_UINT || val->kind == VALUE_BOOL)) {
+		put_bits(val->kind == VALUE_BOOL ? val->b : val->u, out);
+		return buf_check(out, column->name, err);
+	}
+	if (format->year && val->kind == VALUE_INT && val->i >= 0 && val->i <= 9999) {
+		put_year((unsigned)val->i, out);
+		return buf_check(out, column->name, err);
+	}
+	if (my_literal(format, column, val, out, err) < 0)
+		return -1;
+	if (val->kind == VALUE_NULL || strchr("0123456789+-.", out->data[start]) == NULL)
+		return 0;
+	quote_in_place(out, start);
+	return buf_check(out, column->name, err);
+}
+
 /* ---- finding a row by all its columns ---- */
 
 static int put_text_condition(const struct my_format *format, const struct column *column, const char *quoted,

@@ -41,6 +41,7 @@ struct my_format {
 	enum my_form form;
 	bool not_null;
 	bool labels;           /* an ENUM or SET */
+	bool bits, year;       /* a number into a BIT, a YEAR: as strings these have forms of their own */
 	bool native_json;    /* the column is of MySQL's JSON type */
 	bool raw;            /* a text in UTF-8: a parameter may go as bytes, which spares the server a look at its characters */
 	uint64_t chars;      /* of a text: at most; 0: no such limit */
@@ -55,6 +56,13 @@ struct my_format {
  */
 int my_literal(const struct my_format *format, const struct column *column, const struct value *val, struct buf *out,
 	struct error *err);
+
+/*
+ * The same as a string literal, whatever the type: '-42', '2026', x'0000000000000101' for a BIT, _binary'...'. Assigned to the column it gives what
+ * my_literal()'s gives.
+ */
+int my_string_literal(const struct my_format *format, const struct column *column, const struct value *val,
+	struct buf *out, struct error *err);
 
 /*
  * Appends a condition that is true for exactly this value (NULL too), to find a row by all its columns: text by its bytes and not by the

@@ -123,12 +123,14 @@ static bool integer_holds(const struct column *source, const struct my_type *tar
 	uint64_t below = from.least < 0 ? 0 - (uint64_t)from.least : 0;
 
 	format->form = MY_NUMBER;
+	format->bits = strcmp(target->name, "bit") == 0;
+	format->year = strcmp(target->name, "year") == 0;
 	if (integer_range(target->name, is_unsigned, &to))
 		return from.least >= to.least && from.most <= to.most;
-	if (strcmp(target->name, "bit") == 0)
+	if (format->bits)
 		return (source->type == COLUMN_BOOL || source->type == COLUMN_BITS) &&
 			from.most <= UINT64_MAX >> (64 - target->precision);
-	if (strcmp(target->name, "year") == 0)
+	if (format->year)
 		return source->type == COLUMN_YEAR;
 	if (strcmp(target->name, "decimal") == 0 && source->type != COLUMN_BOOL) {
 		format->form = MY_DECIMAL;

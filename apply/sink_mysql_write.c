@@ -3,7 +3,8 @@
  *
  * For each change:
  * 1. if it is not of the run's kind (table, operation, set of columns), the run ends: the order stays;
- * 2. as text it joins the run's open statement (a multi-row INSERT; of MySQL a DELETE with a list of keys), or is one of its own;
+ * 2. as text it joins the run's open statement (a multi-row INSERT; of MySQL a DELETE with a list of keys, or in a run of more than SET_AFTER rows
+ *    an UPDATE by a set of rows: sink_mysql_set.h), or is one of its own;
  * 3. a run of more than BULK_AFTER rows (BULK_AGAIN) goes on in bulk if the server is MariaDB (sink_mysql_binary.h): one prepared statement, the
  *    rows in a packet. A row with a value that has no binary form goes as text between two such packets;
  * 4. with each statement goes what it is for, which names the change in case that the server refuses it.
@@ -22,6 +23,8 @@
 #define BULK_AFTER 32
 #define BULK_AGAIN 8 /* where the statement is prepared already */
 #define BULK_ROWS 4096
+#define SET_AFTER 8 /* rows of a run that go as updates of their own: fewer are not worth the set's text */
+#define SET_PACKET ((size_t)128 << 10) /* of a smaller one the text behind the rows might take a large part */
 #define BULK_KEEP ((size_t)2 << 20)
 #define LIST_KEYS 256 /* of one DELETE: the server dives into the index for each */
 #define ROW_BYTES_MAX ((size_t)1 << 30)
@@ -118,6 +121,8 @@ static void close_text(struct my_writer *writer)
 
 	if (run->open && run->op == CHANGE_DELETE)
 		buf_append_byte(&writer->queue->packet, ')');
+	else if (run->open && run->op == CHANGE_UPDATE)
+		my_set_tail(run->target->shape, &run->set, &writer->queue->packet);
 	run->open = false;
 	run->rows = 0;
 }
@@ -321,41 +326,91 @@ static int open_text(struct my_writer *writer, struct work *work, struct error *
 	return 1;
 }
 
+/* Whether the row of an update goes into a set. What cannot (its key is in there already) ends the open one, and goes by itself. */
+static bool joins_set(struct my_writer *writer, const struct work *work)
+{
+	struct my_run *run = &writer->run;
+	const struct change *chg = work->chg;
+	const struct value *before = chg->before_is_key ? NULL : chg->before;
+	uint64_t hash;
+
+	if (!run->suits || run->streak < SET_AFTER)
+		return false;
+	if (!run->open)
+		my_set_keys_reset(&writer->keys);
+	if (weight(work) <= writer->queue->packet_bytes / 8 &&
+		my_set_keeps_unique(work->shape, work->set, before, chg->after) &&
+		my_set_key(work->shape, work->key, &hash) && my_set_keys_add(&writer->keys, hash))
+		return true;
+	close_text(writer);
+	run->streak = 0;
+	return false;
+}
+
+/* Whether the row goes into a statement that takes others after it. */
+static bool is_shared(struct my_writer *writer, const struct work *work)
+{
+	if (work->op == CHANGE_UPDATE)
+		return joins_set(writer, work);
+	return work->op == CHANGE_INSERT || (work->table->key_count > 0 && !writer->queue->link.bulk);
+}
+
+/* first: of its statement. */
+static int put_shared(const struct work *work, bool first, struct buf *out, struct error *err)
+{
+	if (!first)
+		buf_append_byte(out, ',');
+	if (work->op == CHANGE_INSERT) {
+		buf_append_str(out, first ? work->shape->insert : "");
+		return put_values(work, out, err);
+	}
+	if (work->op == CHANGE_DELETE) {
+		if (first)
+			put_list_head(work->table, out);
+		return put_listed(work, out, err);
+	}
+	if (first)
+		my_set_head(work->shape, out);
+	return my_set_row(work->shape, work->set, work->key, work->chg->after, out, err);
+}
+
+static int put_alone(const struct work *work, struct buf *out, struct error *err)
+{
+	if (work->op == CHANGE_INSERT)
+		return put_shared(work, true, out, err);
+	if (work->op == CHANGE_UPDATE)
+		return put_update(work, out, err);
+	buf_append_str(out, "DELETE FROM ");
+	buf_append_str(out, work->table->quoted);
+	return put_identity(work, out, err);
+}
+
+/* A list's or a set's bound; an INSERT has that of the packet only. */
+static bool is_full(const struct my_run *run)
+{
+	return (run->op == CHANGE_DELETE && run->rows == LIST_KEYS) || (run->op == CHANGE_UPDATE && run->rows == MY_SET_ROWS);
+}
+
 static int write_text(struct my_writer *writer, struct work *work, struct error *err)
 {
 	struct my_run *run = &writer->run;
 	struct buf *out = &writer->queue->packet;
-	bool alone = is_row_wise(writer, work->txn), listed;
+	bool shared;
 	int opened, result;
 
 	if (make_room(writer, work, err) < 0)
 		return -1;
+	shared = !is_row_wise(writer, work->txn) && is_shared(writer, work);
 	opened = open_text(writer, work, err);
 	if (opened < 0)
 		return -1;
-	listed = work->op == CHANGE_DELETE && !alone && work->table->key_count > 0 && !writer->queue->link.bulk;
-	if (work->op == CHANGE_INSERT) {
-		buf_append_str(out, opened > 0 ? work->shape->insert : ",");
-		result = put_values(work, out, err);
-	} else if (listed) {
-		if (opened > 0)
-			put_list_head(work->table, out);
-		else
-			buf_append_byte(out, ',');
-		result = put_listed(work, out, err);
-	} else if (work->op == CHANGE_DELETE) {
-		buf_append_str(out, "DELETE FROM ");
-		buf_append_str(out, work->table->quoted);
-		result = put_identity(work, out, err);
-	} else {
-		result = put_update(work, out, err);
-	}
+	result = shared ? put_shared(work, opened > 0, out, err) : put_alone(work, out, err);
 	if (result < 0 || my_queue_check_size(writer->queue, out->len, err) < 0)
 		return cannot(writer, work, err);
-	run->open = listed || work->op == CHANGE_INSERT;
+	run->open = shared;
 	run->waiting->rows = ++run->rows;
 	run->waiting->last_commit = work->txn->commit;
-	if (alone || out->len >= writer->queue->packet_bytes || (listed && run->rows == LIST_KEYS))
+	if (out->len >= writer->queue->packet_bytes || is_full(run))
 		close_text(writer);
 	return out->len >= writer->queue->packet_bytes ? my_queue_push(writer->queue, err) : 0;
 }
@@ -559,6 +614,11 @@ static int write_bulk(struct my_writer *writer, struct work *work, struct error 
 
 /* ---- rows ---- */
 
+static bool knows_sets(const struct my_queue *queue)
+{
+	return !queue->link.mariadb && queue->link.version >= MY_SET_VERSION && queue->packet_bytes >= SET_PACKET;
+}
+
 static int write_row(struct my_writer *writer, struct work *work, struct error *err)
 {
 	struct my_run *run = &writer->run;
@@ -573,6 +633,7 @@ static int write_row(struct my_writer *writer, struct work *work, struct error *
 		run->op = work->op;
 		if (work->op == CHANGE_UPDATE)
 			run->set = *work->set;
+		run->suits = work->op == CHANGE_UPDATE && knows_sets(writer->queue) && my_set_suits(work->shape, work->set);
 	}
 	if (wants_bulk(writer, work) && start_bulk(writer, work, err) < 0)
 		return -1;

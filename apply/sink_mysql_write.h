@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "apply/sink_mysql_queue.h"
+#include "apply/sink_mysql_set.h"
 #include "apply/sink_mysql_shape.h"
 #include "apply/sink_statement.h"
 #include "apply/sink_table.h"
@@ -39,16 +40,17 @@ struct my_target {
 
 /*
  * Consecutive changes of one kind: the same table, operation and set of columns. It begins as text in the queue's packet; a long one
- * goes on in bulk, where the server can do that.
+ * goes on in bulk, where the server can do that; a long one of updates set-wise, where it cannot.
  */
 struct my_run {
 	struct my_target *target; /* NULL: none */
 	enum change_op op;
 	struct sink_set set;
+	bool suits;     /* updates that can go set-wise */
 	bool open;      /* its statement in the packet can take another row */
 	bool bulk;
 	unsigned rows;  /* of the open statement, or in `bytes` */
-	unsigned streak; /* rows since it began, or since one could not go in bulk */
+	unsigned streak; /* rows since it began, or since one could not go in bulk or set-wise */
 	struct sink_statement *waiting; /* the open statement */
 	struct sink_statement bulked;   /* what the bulk is for */
 	struct my_statement *statement;
@@ -62,6 +64,7 @@ struct my_writer {
 	bool truncating;                /* foreign keys are off, as far as the queue has come */
 	struct sink_statement truncate; /* the last one */
 	unsigned prepared;              /* MY_STATEMENTS at most */
+	struct my_set_keys keys;        /* of the open statement, of updates */
 	struct buf sql, key;
 	uint64_t clock; /* of use, for eviction */
 };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs apply_sink_mysql_types, _real and _rules against servers of its own, which it makes, kills now and then, and removes: MariaDB where
+# Runs apply_sink_mysql_types, _real, _rules and _set against servers of its own, which it makes, kills now and then, and removes: MariaDB where
 # it is installed, MySQL where tests/setup.sh --all has unpacked one. A server that is not here is skipped. TAP on standard output.
 set -eu
 
@@ -79,6 +79,7 @@ run_against() {
 	numbered "$1" apply_sink_mysql_types
 	numbered "$1" apply_sink_mysql_real
 	numbered "$1" apply_sink_mysql_rules
+	numbered "$1" apply_sink_mysql_set
 	kill -9 "$(cat "$directory/$1/pid")"
 	rm -f "$directory/$1/pid"
 }
