@@ -243,6 +243,15 @@ rd_kafka_resp_err_t client_watermarks(struct client *client, const char *topic, 
 	}
 }
 
+void client_wake(struct client *client, const char *topic, int32_t partition)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset = RD_KAFKA_OFFSET_END;
+	(void)rd_kafka_offsets_for_times(client->rk, list, 0);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
 int kafka_watermarks(struct kafka_admin *admin, const char *topic, int partition, int64_t *ret_low, int64_t *ret_high,
 	struct error *err)
 {

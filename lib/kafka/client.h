@@ -29,16 +29,18 @@ struct client {
 	char reason[CLIENT_REASON_MAX]; /* what librdkafka last said about a broker, "" if nothing */
 	rd_kafka_resp_err_t reason_code;
 	bool all_down; /* set by the event; whoever reports it clears it */
+	int timeout_ms; /* of a producer's records (message.timeout.ms), for producer.c to keep */
 };
 
 /* ---- config.c ---- */
 /*
  * The settings of a role: our defaults, then `computed` (they depend on memory and partitions), then the user's
  * properties, then those on which our guarantees rest. NULL and ERROR_CONFIG naming the property. Ends with
- * rd_kafka_new() or rd_kafka_conf_destroy().
+ * rd_kafka_new() or rd_kafka_conf_destroy(). *ret_timeout_ms: a producer's message.timeout.ms, which librdkafka is not
+ * told of.
  */
 rd_kafka_conf_t *config_build(enum client_role role, const struct kafka_config *config,
-	const struct client_setting *computed, size_t computed_count, struct error *err);
+	const struct client_setting *computed, size_t computed_count, int *ret_timeout_ms, struct error *err);
 
 /* ---- errors.c ---- */
 /* prepare: sets callbacks before the handle is made; NULL for none. */
@@ -72,6 +74,8 @@ void client_fd_watch(rd_kafka_queue_t *queue, int fd);
  */
 rd_kafka_resp_err_t client_watermarks(struct client *client, const char *topic, int partition, int64_t *ret_low,
 	int64_t *ret_high);
+/* Makes librdkafka's thread for the partition's leader look again at what to fetch (see consumer.c). Does not wait. */
+void client_wake(struct client *client, const char *topic, int32_t partition);
 
 /* ---- consumer.c ---- */
 void message_fill(struct kafka_message *message, rd_kafka_message_t *rkm);

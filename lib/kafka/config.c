@@ -57,8 +57,9 @@ static const struct client_setting producer_defaults[] = {
 	/* the broker's limit is the one that counts (message.max.bytes there, 1 MiB unless set) */
 	{ "message.max.bytes", "8388608" },
 	/*
-	 * What an agent that was paused still has to send lands behind the records of the one that took over, as old
-	 * copies: a short life keeps them few. And PostgreSQL's shutdown waits so long for our feedback.
+	 * Kept by producer.c, not by librdkafka (see below). PostgreSQL's shutdown waits so long for our feedback; and what
+	 * an agent that was paused still has to send lands behind the records of the one that took over, as old copies:
+	 * a short life keeps them few.
 	 */
 	{ "message.timeout.ms", "30000" },
 	{ "retry.backoff.ms", "50" },
@@ -79,6 +80,13 @@ static const struct client_setting producer_musts[] = {
 	{ "enable.idempotence", "true" },
 	{ "acks", "all" },
 	{ "enable.gapless.guarantee", "true" },
+	/*
+	 * enable.gapless.guarantee does not cover a record that librdkafka itself gives up, because its time or its retries
+	 * are over: it would drop it, raise its epoch and send the records behind it. So it never does. The time that the
+	 * user sees (config_build) is kept by producer.c, which sends nothing more when it is over.
+	 */
+	{ "message.timeout.ms", "0" },
+	{ "message.send.max.retries", "2147483647" },
 };
 
 static const struct client_setting consumer_musts[] = {
@@ -97,7 +105,7 @@ static const struct client_setting consumer_musts[] = {
 /* Also by their other names; and what has its own place in the configuration, or runs foreign code. */
 static const char *const refused[] = {
 	"enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee", "check.crcs",
-	"enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
+	"message.send.max.retries", "retries", "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
 	"transactional.id", "group.id", "group.instance.id", "enable.partition.eof", "allow.auto.create.topics",
 	"offset.store.method", "partitioner", "log.queue", "client.id", "bootstrap.servers", "metadata.broker.list",
 	"plugin.library.paths",
@@ -166,19 +174,27 @@ static int set_property(rd_kafka_conf_t *conf, const char *property, struct erro
 	return set(conf, name, equals + 1, err);
 }
 
-/* The user may shorten a record's life, not lengthen it. */
-static int check_timeout(const rd_kafka_conf_t *conf, struct error *err)
+static double number_of(const rd_kafka_conf_t *conf, const char *name)
 {
-	char value[32];
+	char value[32] = "";
 	size_t size = sizeof value;
-	long ms;
 
-	if (rd_kafka_conf_get(conf, "message.timeout.ms", value, &size) != RD_KAFKA_CONF_OK)
+	(void)rd_kafka_conf_get(conf, name, value, &size);
+	return strtod(value, NULL);
+}
+
+/* The user may shorten a record's life, not lengthen it. */
+static int take_timeout(const rd_kafka_conf_t *conf, int *ret_timeout_ms, struct error *err)
+{
+	double ms = number_of(conf, "message.timeout.ms"), linger_ms = number_of(conf, "linger.ms");
+
+	if (ms > linger_ms && ms <= MESSAGE_TIMEOUT_MS_MAX) {
+		*ret_timeout_ms = (int)ms;
 		return 0;
-	ms = strtol(value, NULL, 10);
+	}
+	(void)error_set(err, ERROR_CONFIG, "kafka property \"message.timeout.ms\" is %.0f", ms);
 	if (ms > 0 && ms <= MESSAGE_TIMEOUT_MS_MAX)
-		return 0;
-	(void)error_set(err, ERROR_CONFIG, "kafka property \"message.timeout.ms\" is %s", value);
+		return error_hint(err, "it must be greater than linger.ms (%g)", linger_ms);
 	return error_hint(err,
 		"at most %d, and not 0: what was not delivered by then is found out and sent anew in any case",
 		MESSAGE_TIMEOUT_MS_MAX);
@@ -212,7 +228,7 @@ static void drop_log(const rd_kafka_t *rk, int level, const char *facility, cons
 }
 
 rd_kafka_conf_t *config_build(enum client_role role, const struct kafka_config *config,
-	const struct client_setting *computed, size_t computed_count, struct error *err)
+	const struct client_setting *computed, size_t computed_count, int *ret_timeout_ms, struct error *err)
 {
 	rd_kafka_conf_t *conf;
 
@@ -230,7 +246,7 @@ rd_kafka_conf_t *config_build(enum client_role role, const struct kafka_config *
 	for (size_t i = 0; i < config->property_count; i++)
 		if (set_property(conf, config->properties[i], err) < 0)
 			goto failed;
-	if (set_musts(conf, role, err) < 0 || (role == CLIENT_PRODUCER && check_timeout(conf, err) < 0))
+	if ((role == CLIENT_PRODUCER && take_timeout(conf, ret_timeout_ms, err) < 0) || set_musts(conf, role, err) < 0)
 		goto failed;
 	rd_kafka_conf_set_log_cb(conf, drop_log);
 	if (role != CLIENT_PRODUCER)
@@ -246,7 +262,8 @@ int kafka_config_check(const struct kafka_config *config, struct error *err)
 	static const enum client_role roles[] = { CLIENT_PRODUCER, CLIENT_CONSUMER };
 
 	for (size_t i = 0; i < COUNT(roles); i++) {
-		rd_kafka_conf_t *conf = config_build(roles[i], config, NULL, 0, err);
+		int timeout_ms;
+		rd_kafka_conf_t *conf = config_build(roles[i], config, NULL, 0, &timeout_ms, err);
 
 		if (conf == NULL)
 			return -1;

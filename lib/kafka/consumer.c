@@ -16,10 +16,10 @@
  *   1. One request a broker is under way at a time. If only idle partitions are in it, the full one waits for its
  *      end: up to fetch.wait.max.ms. Hence 10 ms there, not 500: an idle broker is asked 100 times a second.
  *   2. If all partitions are left out, the broker's thread sleeps until something else wakes it, up to 1 s. Taking
- *      messages does not. So, when a queue that was full is half empty again, wake() sends the leader a small
+ *      messages does not. So, when a queue that was full is half empty again, client_wake() sends the leader a small
  *      request (end offset) whose answer nobody waits for; that makes the thread look again.
- * Measured with 300-byte records: one partition with a 1 MiB share 3 thousand messages/s without wake(), 1.5 million
- * with it; one busy partition of three with 4 MiB together 260 thousand/s (31 thousand with fetch.wait.max.ms=100).
+ * Measured with 300-byte records: one partition with a 1 MiB share 3 thousand messages/s without it, 1.5 million
+ * with; one busy partition of three with 4 MiB together 260 thousand/s (31 thousand with fetch.wait.max.ms=100).
  *
  * Memory: the messages of one fetch response share its buffer, and each message has about 400 bytes of book-keeping
  * beside. So the share of a partition is divided into what may wait (half) and what one response may add (half), and
@@ -48,7 +48,6 @@ struct partition {
 	bool started; /* a message was taken */
 	rd_kafka_topic_t *rkt;
 	rd_kafka_queue_t *queue;
-	rd_kafka_topic_partition_list_t *leader; /* for wake() */
 	uint32_t unchecked;                      /* messages taken since the last look at the length */
 	uint64_t taken_messages, taken_bytes;    /* halved now and then: for the mean size */
 	bool full;                               /* the last look found it (nearly) full */
@@ -119,8 +118,6 @@ static void release_partition(struct partition *partition)
 {
 	if (partition->rkt != NULL)
 		rd_kafka_topic_destroy(partition->rkt);
-	if (partition->leader != NULL)
-		rd_kafka_topic_partition_list_destroy(partition->leader);
 	free(partition->topic);
 }
 
@@ -219,8 +216,6 @@ static int start_partition(struct kafka_consumer *consumer, struct partition *pa
 	if (partition->rkt == NULL)
 		return client_error(&consumer->client, rd_kafka_last_error(), NULL, err, "topic \"%s\"",
 			partition->topic);
-	partition->leader = rd_kafka_topic_partition_list_new(1);
-	(void)rd_kafka_topic_partition_list_add(partition->leader, partition->topic, partition->number);
 	partition->queue = rd_kafka_queue_new(consumer->client.rk);
 	client_fd_watch(partition->queue, consumer->fd);
 	if (rd_kafka_consume_start_queue(partition->rkt, partition->number, partition->start, partition->queue) == 0)
@@ -247,13 +242,6 @@ int kafka_consumer_start(struct kafka_consumer *consumer, struct error *err)
 
 /* ---- taking messages ---- */
 
-/* Makes the thread of the partition's leader look again at what to fetch; see the top. Does not wait. */
-static void wake(struct kafka_consumer *consumer, struct partition *partition)
-{
-	partition->leader->elems[0].offset = RD_KAFKA_OFFSET_END;
-	(void)rd_kafka_offsets_for_times(consumer->client.rk, partition->leader, 0);
-}
-
 static void check_queue(struct kafka_consumer *consumer, struct partition *partition)
 {
 	size_t waiting = rd_kafka_queue_length(partition->queue);
@@ -269,7 +257,7 @@ static void check_queue(struct kafka_consumer *consumer, struct partition *parti
 		partition->full = true;
 	} else if (partition->full && waiting < consumer->queue_messages / 2 && bytes < consumer->queue_bytes / 2) {
 		partition->full = false;
-		wake(consumer, partition);
+		client_wake(&consumer->client, partition->topic, partition->number);
 	}
 }
 

@@ -21,10 +21,11 @@ int client_open(struct client *client, enum client_role role, const struct kafka
 	const struct client_setting *computed, size_t computed_count, client_prepare *prepare, void *context,
 	struct error *err)
 {
-	rd_kafka_conf_t *conf = config_build(role, config, computed, computed_count, err);
+	rd_kafka_conf_t *conf;
 	char why[256] = "";
 
 	memset(client, 0, sizeof *client);
+	conf = config_build(role, config, computed, computed_count, &client->timeout_ms, err);
 	if (conf == NULL)
 		return -1;
 	client->bootstrap_servers = strdup(config->bootstrap_servers);

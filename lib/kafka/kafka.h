@@ -4,8 +4,8 @@
  *
  * librdkafka's defaults are unsafe for us; every client made here has: check.crcs, no auto commit,
  * auto.offset.reset=error, idempotence with acks=all and gapless guarantee for producers, isolation read_committed
- * for consumers, bounded queues. Everything here is called from one thread; librdkafka's own threads never call back
- * into the agent.
+ * for consumers, bounded queues; a producer's records are never given up by librdkafka itself (producer.c). Everything
+ * here is called from one thread; librdkafka's own threads never call back into the agent.
  */
 #ifndef TAILRACE_KAFKA_KAFKA_H
 #define TAILRACE_KAFKA_KAFKA_H
@@ -100,10 +100,14 @@ int32_t kafka_partition(const void *key, size_t key_len, int32_t partitions);
  * queue.buffering.max.kbytes counts, which no record may exceed.
  */
 void kafka_producer_limit(struct kafka_producer *producer, size_t bytes);
-/* 1: taken (bytes copied). 0: the queue is full, poll and try again. -1: err. */
+/* 1: taken (bytes copied). 0: the queue is full (or a record failed and poll will say so), poll and try again. -1: err. */
 int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, const struct kafka_record *record,
 	struct error *err);
-/* Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. */
+/*
+ * Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. Call
+ * it now and then (every second or so) while records are under way: here it is noticed that none came back from a
+ * partition for message.timeout.ms (30 s, or less by the user's property), which breaks the producer.
+ */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
 /*
  * Ends the lingering: call it when there is nothing more to produce for now, just before waiting. Without it,

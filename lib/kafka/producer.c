@@ -2,17 +2,25 @@
  * producer.c: records in, delivery reports out.
  *
  * Delivery reports wait in batches in the main queue and are handed on from kafka_producer_poll(), so in the
- * caller's thread. The first record that is not delivered, or a fatal error of the idempotent producer, breaks the
- * producer for good:
+ * caller's thread. The first record that is not delivered, a fatal error of the idempotent producer, or a partition
+ * from which no report comes for message.timeout.ms although records are under way, breaks the producer for good:
  *
- *     working --(failed report | fatal error)--> broken
+ *     working --(failed report | fatal error | time over)--> broken
  *
- * A broken producer takes and reports nothing more, because what lies in its queue behind the failure can no longer
- * become durable without a hole (enable.gapless.guarantee).
+ * A broken producer takes, sends and reports nothing more, because what lies in its queue behind the failure can no
+ * longer become durable without a hole. What the brokers have of each partition is then a beginning of what was
+ * taken for it. That rests on librdkafka never giving up a record and going on behind it (2.0.2):
+ *   - permanent errors of a broker are fatal errors, after which it sends nothing (enable.gapless.guarantee);
+ *   - its own time-out and its count of retries, which that does not cover, are off (config.c). The time is kept here,
+ *     by partition: a dead leader among living ones must be noticed, too;
+ *   - when the metadata knows the topic or the partition no longer, or forbids it, it gives up what it has, as a
+ *     plain failed report, and would take new records as soon as they are back. So on_acknowledgement() learns of
+ *     it before the report lies in our queue, and kafka_produce() takes nothing from then on.
  */
 #include "lib/kafka/client.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +44,20 @@
  */
 #define PUSH_PENDING_MAX ((size_t)128 << 10)
 #define PUSH_QUIET_US 3000
+#define PARTITIONS_MAX 100000 /* of a topic; only against wrong numbers */
+#define LOOKS 50              /* at what is late, in the time that a record has */
+
+/* What is under way in one partition. */
+struct lane {
+	uint32_t pending;
+	bool moved;       /* a report came since the last look */
+	int64_t since_us; /* the look that first found it waiting without a report, 0: none yet */
+};
 
 struct kafka_topic {
 	rd_kafka_topic_t *rkt;
+	struct lane *lanes; /* by partition */
+	int32_t lane_count;
 	UT_hash_handle hh; /* by name, of producer->topics */
 	char name[];
 };
@@ -57,6 +76,8 @@ struct kafka_producer {
 	uint64_t seen; /* records taken when kafka_producer_push() was last called, */
 	int64_t seen_us; /* and when it first saw that many */
 	int64_t due_us; /* when the next push would be due if they came PUSH_PERIOD_US apart */
+	int64_t next_look_us;
+	atomic_bool failed; /* a record was given up; its report may still be on its way */
 	bool fatal; /* librdkafka said so; the report that says why may still be on its way */
 	bool broken;
 	struct error why; /* it is broken */
@@ -71,9 +92,17 @@ static int report_broken(const struct kafka_producer *producer, struct error *er
 	return -1;
 }
 
-static void break_it(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *detail, const char *topic)
+/* What is with the brokers already may still become durable; nothing is sent behind it. */
+static void set_broken(struct kafka_producer *producer)
 {
 	producer->broken = true;
+	(void)rd_kafka_purge(producer->client.rk,
+		RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+static void break_it(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *detail, const char *topic)
+{
+	set_broken(producer);
 	(void)client_error(&producer->client, code, detail, &producer->why, "record for topic \"%s\" was not delivered",
 		topic);
 }
@@ -83,19 +112,99 @@ static void break_fatally(struct kafka_producer *producer)
 	char detail[256] = "";
 	rd_kafka_resp_err_t code = rd_kafka_fatal_error(producer->client.rk, detail, sizeof detail);
 
-	producer->broken = true;
+	set_broken(producer);
 	(void)client_error(&producer->client, code, detail, &producer->why, "kafka producer ended by a fatal error");
 }
 
-/* ---- librdkafka's callbacks: only from within rd_kafka_poll() and rd_kafka_flush(), so in the caller's thread ---- */
+/* ---- what is late ---- */
 
-static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *context)
+/* One look: true if no report came from the lane for `limit_us`, although it waits for some. */
+static bool is_late(struct lane *lane, int64_t now, int64_t limit_us)
+{
+	if (lane->pending == 0)
+		lane->since_us = 0;
+	else if (lane->moved || lane->since_us == 0)
+		lane->since_us = now;
+	lane->moved = false;
+	return lane->pending > 0 && now - lane->since_us > limit_us;
+}
+
+/*
+ * After all reports at hand were taken. Both the look that begins the time and the one that ends it may come late: their
+ * distance is taken off, so that no record waits longer. A thread that was kept from here for long (a paused agent)
+ * finds its records late at its first look.
+ */
+static void look_for_late(struct kafka_producer *producer)
+{
+	int64_t now, look_us = (int64_t)producer->client.timeout_ms * 1000 / LOOKS;
+	struct kafka_topic *topic, *next;
+
+	if (producer->pending == 0 || (now = clock_monotonic_us()) < producer->next_look_us)
+		return;
+	producer->next_look_us = now + look_us;
+	HASH_ITER(hh, producer->topics, topic, next)
+	{
+		for (int32_t i = 0; i < topic->lane_count; i++) {
+			if (is_late(&topic->lanes[i], now, (LOOKS - 2) * look_us)) {
+				break_it(producer, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NULL, topic->name);
+				return;
+			}
+		}
+	}
+}
+
+/* Makes room for the partition's lane. */
+static int grow_lanes(struct kafka_topic *topic, int32_t partition, struct error *err)
+{
+	struct lane *grown;
+
+	if (partition < 0 || partition >= PARTITIONS_MAX)
+		return error_set(err, ERROR_BUG, "record for topic \"%s\" partition %" PRId32, topic->name, partition);
+	grown = realloc(topic->lanes, ((size_t)partition + 1) * sizeof *grown);
+	if (grown == NULL)
+		return error_set(err, ERROR_RETRY, "out of memory for topic \"%s\"", topic->name);
+	memset(grown + topic->lane_count, 0, (size_t)(partition + 1 - topic->lane_count) * sizeof *grown);
+	topic->lanes = grown;
+	topic->lane_count = partition + 1;
+	return 0;
+}
+
+/* ---- librdkafka's callback in its own threads, before the report lies in our queue ---- */
+
+static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *message, void *context)
 {
 	struct kafka_producer *producer = context;
 
 	(void)rk;
+	/* one that was not taken because the queue is full is no failure, kafka_produce() says so */
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		atomic_store(&producer->failed, true);
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *context, char *why, size_t size)
+{
+	(void)conf;
+	(void)why;
+	(void)size;
+	return rd_kafka_interceptor_add_on_acknowledgement(rk, "tailrace", on_acknowledgement, context);
+}
+
+/* ---- the others: only from within rd_kafka_poll() and rd_kafka_flush(), so in the caller's thread ---- */
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *context)
+{
+	struct kafka_producer *producer = context;
+	struct kafka_topic *topic;
+	struct lane *lane;
+
+	(void)rk;
 	if (producer->broken)
 		return;
+	topic = rd_kafka_topic_opaque(message->rkt);
+	lane = &topic->lanes[message->partition];
+	lane->pending--;
+	lane->moved = true;
 	producer->pending--;
 	producer->pending_bytes -= message->key_len + message->len;
 	producer->reported++;
@@ -132,6 +241,7 @@ static void set_callbacks(rd_kafka_conf_t *conf, void *context)
 	rd_kafka_conf_set_opaque(conf, context);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_report);
 	rd_kafka_conf_set_error_cb(conf, on_error);
+	(void)rd_kafka_conf_interceptor_add_on_new(conf, "tailrace", on_new, context);
 }
 
 /* ---- life cycle ---- */
@@ -170,12 +280,22 @@ void kafka_producer_free(struct kafka_producer *producer)
 	{
 		HASH_DEL(producer->topics, topic);
 		rd_kafka_topic_destroy(topic->rkt);
+		free(topic->lanes);
 		free(topic);
 	}
 	client_close(&producer->client);
 	if (producer->fd >= 0)
 		(void)close(producer->fd);
 	free(producer);
+}
+
+/* librdkafka's handle, from whose reports the way leads back to ours. */
+static rd_kafka_topic_t *topic_new(struct kafka_producer *producer, struct kafka_topic *topic)
+{
+	rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->client.rk);
+
+	rd_kafka_topic_conf_set_opaque(conf, topic);
+	return rd_kafka_topic_new(producer->client.rk, topic->name, conf);
 }
 
 int kafka_producer_topic(struct kafka_producer *producer, const char *name, struct kafka_topic **ret_topic,
@@ -190,7 +310,7 @@ int kafka_producer_topic(struct kafka_producer *producer, const char *name, stru
 		if (topic == NULL)
 			return error_set(err, ERROR_RETRY, "out of memory for topic \"%s\"", name);
 		memcpy(topic->name, name, len);
-		topic->rkt = rd_kafka_topic_new(producer->client.rk, name, NULL);
+		topic->rkt = topic_new(producer, topic);
 		if (topic->rkt == NULL) {
 			free(topic);
 			return client_error(&producer->client, rd_kafka_last_error(), NULL, err, "topic \"%s\"", name);
@@ -252,14 +372,21 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 
 	if (producer->broken)
 		return report_broken(producer, err);
+	if (record->partition >= topic->lane_count || record->partition < 0) {
+		if (grow_lanes(topic, record->partition, err) < 0)
+			return -1;
+	}
 	if (record->header_count > HEADERS_MAX)
 		return error_set(err, ERROR_BUG, "record for topic \"%s\" has %zu headers", topic->name,
 			record->header_count);
 	if (producer->pending > 0 && producer->pending_bytes + size > producer->bytes_max)
 		return 0;
+	if (atomic_load_explicit(&producer->failed, memory_order_relaxed))
+		return 0; /* kafka_producer_poll() will say why */
 	code = record->header_count == 0 ? produce_plain(topic, record) : produce_with_headers(producer, topic, record);
 	switch (code) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:
+		topic->lanes[record->partition].pending++;
 		producer->pending++;
 		producer->pending_bytes += size;
 		producer->unpushed = true;
@@ -301,6 +428,8 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 		if (!producer->broken)
 			break_fatally(producer);
 	}
+	if (!producer->broken)
+		look_for_late(producer);
 	if (producer->broken)
 		return report_broken(producer, err);
 	return (int)(producer->reported - before);

@@ -61,3 +61,35 @@ def test_deadlocks_at_the_target_are_retried(scene):
                     assert "deadlock" in str(error) or "lock timeout" in str(error), error
                 other.rollback()
     scene.judge()
+
+
+@pytest.fixture
+def short_lived_records(scene):
+    capture = scene.line.capture
+    capture.configure(scene.line.capture_config(kafka_properties=["message.timeout.ms=2000"]))
+    capture.restart()
+    both_run(scene)
+    yield
+    capture.configure(scene.line.capture_config())
+    capture.restart()
+
+
+@pytest.mark.parametrize("how", ["hangs", "is down"])
+def test_kafka_is_away_for_about_as_long_as_a_record_lives(scene, short_lived_records, how):
+    """Records taken at different times run out of time one after the other, and Kafka is back in the middle of it."""
+    kafka = scene.line.kafka
+    with scene.load() as workload:
+        for n in (380, 450, 520) if how == "hangs" else (1, 200):  # 200 transactions a second; a start takes seconds
+            some_work(workload)
+            if how == "hangs":
+                kafka.pause_process()
+                some_work(workload, n)
+                kafka.resume_process()
+            else:
+                kafka.kill9()
+                some_work(workload, n)
+                kafka.start()
+            both_run(scene)
+    scene.judge()
+    both_run(scene)
+    assert "was not delivered" in scene.line.capture.log_text()

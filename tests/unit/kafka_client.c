@@ -16,6 +16,7 @@
 #include "tests/unit/kafka_mock.h"
 
 #define PARTITIONS 3
+#define LETTERS 64
 
 static struct kafka_mock mock;
 
@@ -40,22 +41,26 @@ static void note_report(void *context, uint64_t token, const struct error *err)
 	reports->last[token % PARTITIONS] = token;
 }
 
-static struct kafka_producer *producer_with(const char *property, struct reports *reports, const char *topic,
-	struct kafka_topic **ret_topic)
+static struct kafka_producer *producer_of(const char *const *properties, size_t count, struct reports *reports,
+	const char *topic, struct kafka_topic **ret_topic)
 {
 	struct kafka_config config = mock.config;
 	struct kafka_producer *producer;
 	struct error err = ERROR_INIT;
 
 	memset(reports, 0, sizeof *reports);
-	if (property != NULL) {
-		config.properties = &property;
-		config.property_count = 1;
-	}
+	config.properties = properties;
+	config.property_count = count;
 	if (kafka_producer_new(&config, note_report, reports, &producer, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(kafka_producer_topic(producer, topic, ret_topic, &err), 0);
 	return producer;
+}
+
+static struct kafka_producer *producer_with(const char *property, struct reports *reports, const char *topic,
+	struct kafka_topic **ret_topic)
+{
+	return producer_of(&property, property != NULL, reports, topic, ret_topic);
 }
 
 static struct kafka_consumer *consumer_of(const char *topic, int64_t offset, size_t memory_max)
@@ -272,6 +277,173 @@ static void a_record_out_of_time_breaks_the_producer(void **state)
 	(void)rd_kafka_mock_broker_set_up(mock.cluster, 1);
 	assert_int_equal(err.class, ERROR_RETRY);
 	kafka_producer_free(producer);
+}
+
+static void put_letter(struct kafka_producer *producer, struct kafka_topic *topic, int32_t partition, const char *letter)
+{
+	struct kafka_record record = { .value = letter, .value_len = 1, .partition = partition, .token = PARTITIONS };
+	struct error err = ERROR_INIT;
+
+	if (kafka_produce(producer, topic, &record, &err) != 1)
+		fail_msg("\"%s\" was not taken: %s", letter, err.text);
+}
+
+static int note_letter(void *context, const struct kafka_message *message)
+{
+	char *letters = context;
+	size_t len = strlen(letters);
+
+	(void)snprintf(letters + len, LETTERS - len, "%.*s", (int)message->value_len, (const char *)message->value);
+	return 0;
+}
+
+/* What partition 0 of the topic has, one letter a record. */
+static void expect_letters(const char *topic, const char *expected)
+{
+	char letters[LETTERS] = "";
+	struct error err = ERROR_INIT;
+	int64_t next;
+
+	assert_int_equal(kafka_read_all(&mock.config, topic, 0, 0, note_letter, letters, &next, &err), 0);
+	assert_string_equal(letters, expected);
+}
+
+/* A producer that tries a lost broker again at once, and has delivered "a". */
+static struct kafka_producer *producer_of_letters(const char *timeout, const char *linger, struct reports *reports,
+	const char *name, struct kafka_topic **ret_topic)
+{
+	const char *const properties[] = { timeout, linger, "reconnect.backoff.max.ms=100",
+		"topic.metadata.refresh.interval.ms=100" };
+	struct kafka_producer *producer = producer_of(properties, sizeof properties / sizeof properties[0], reports, name,
+		ret_topic);
+
+	put_letter(producer, *ret_topic, 0, "a");
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	return producer;
+}
+
+/* Does not look after the producer under test. */
+static void await_records(const char *topic, int64_t count)
+{
+	struct kafka_admin *admin;
+	struct error err = ERROR_INIT;
+	int64_t low, high = 0, start = clock_monotonic_us();
+
+	assert_int_equal(kafka_admin_new(&mock.config, &admin, &err), 0);
+	while (high < count && clock_monotonic_us() - start < 10000000) {
+		clock_sleep_us(10000);
+		assert_int_equal(kafka_watermarks(admin, topic, 0, &low, &high, &err), 0);
+	}
+	kafka_admin_free(admin);
+	assert_true(high >= count);
+}
+
+/*
+ * The broker is away; the time of "b" is over and that of "c" is not when it is back, and nobody looks meanwhile. Left to
+ * itself, librdkafka gives up "b" (it looks once a second) and sends "c".
+ */
+static void a_record_out_of_time_is_not_passed_by_the_next(void **state)
+{
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+
+	kafka_mock_topic(&mock, "passed", 1);
+	producer = producer_of_letters("message.timeout.ms=1500", "linger.ms=0", &reports, "passed", &topic);
+	(void)rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	put_letter(producer, topic, 0, "b");
+	clock_sleep_us(1400000);
+	put_letter(producer, topic, 0, "c");
+	clock_sleep_us(1150000);
+	(void)rd_kafka_mock_broker_set_up(mock.cluster, 1);
+	await_records("passed", 2);
+	assert_int_equal(kafka_producer_flush(producer, 10000), 0);
+	assert_int_equal(reports.count, 3);
+	kafka_producer_free(producer);
+	expect_letters("passed", "abc");
+}
+
+static void a_broken_producer_sends_nothing_more(void **state)
+{
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+
+	kafka_mock_topic(&mock, "nothing", 1);
+	producer = producer_of_letters("message.timeout.ms=300", "linger.ms=0", &reports, "nothing", &topic);
+	(void)rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	put_letter(producer, topic, 0, "b");
+	put_letter(producer, topic, 0, "c");
+	expect_break(producer, topic, &err);
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_non_null(strstr(err.text, "record for topic \"nothing\" was not delivered"));
+	assert_true(err.hint[0] != '\0');
+	assert_int_equal(reports.count, 1);
+	(void)rd_kafka_mock_broker_set_up(mock.cluster, 1);
+	/* time enough to be connected again: another producer has its record through */
+	kafka_mock_put(&mock, "nothing", 0, NULL, "z");
+	expect_letters("nothing", "az");
+	assert_int_equal(kafka_producer_poll(producer, 0, &err), -1);
+	assert_int_equal(reports.count, 1);
+	kafka_producer_free(producer);
+	expect_letters("nothing", "az");
+}
+
+/* Reports of other partitions do not hide that one has no leader. */
+static void a_partition_out_of_time_breaks_the_producer(void **state)
+{
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+	int64_t start;
+	int rc = 0;
+
+	kafka_mock_topic(&mock, "lane", 2);
+	producer = producer_of_letters("message.timeout.ms=1000", "linger.ms=0", &reports, "lane", &topic);
+	rd_kafka_mock_partition_set_leader(mock.cluster, "lane", 0, -1);
+	put_letter(producer, topic, 0, "b");
+	start = clock_monotonic_us();
+	while (rc >= 0 && clock_monotonic_us() - start < 10000000) {
+		put_letter(producer, topic, 1, "x");
+		rc = kafka_producer_poll(producer, 10, &err);
+	}
+	assert_int_equal(rc, -1);
+	assert_in_range(clock_monotonic_us() - start, 900000, 1500000);
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_non_null(strstr(err.text, "record for topic \"lane\" was not delivered"));
+	assert_true(reports.count > 10);
+	kafka_producer_free(producer);
+	rd_kafka_mock_partition_set_leader(mock.cluster, "lane", 0, 1);
+	expect_letters("lane", "a");
+}
+
+/* The brokers do not know the topic for a moment: librdkafka gives up "b", and would send what comes when it is back. */
+static void nothing_is_taken_behind_a_record_that_was_given_up(void **state)
+{
+	struct kafka_record record = { .value = "c", .value_len = 1, .token = PARTITIONS };
+	struct reports reports;
+	struct kafka_topic *topic;
+	struct kafka_producer *producer;
+	struct error err = ERROR_INIT;
+	int rc = 0;
+
+	kafka_mock_topic(&mock, "vanished", 1);
+	producer = producer_of_letters("message.timeout.ms=10000", "linger.ms=5000", &reports, "vanished", &topic);
+	rd_kafka_mock_topic_set_error(mock.cluster, "vanished", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	put_letter(producer, topic, 0, "b");
+	clock_sleep_us(500000); /* some refreshes of the metadata */
+	rd_kafka_mock_topic_set_error(mock.cluster, "vanished", RD_KAFKA_RESP_ERR_NO_ERROR);
+	clock_sleep_us(500000);
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), 0);
+	for (int i = 0; i < 100 && rc >= 0; i++)
+		rc = kafka_producer_poll(producer, 100, &err);
+	assert_int_equal(rc, -1);
+	assert_non_null(strstr(err.text, "record for topic \"vanished\" was not delivered"));
+	assert_int_equal(kafka_produce(producer, topic, &record, &err), -1);
+	kafka_producer_free(producer);
+	expect_letters("vanished", "a");
 }
 
 static void a_record_larger_than_the_queue_is_refused(void **state)
@@ -559,6 +731,21 @@ static void all_records_are_read_to_the_end(void **state)
 	kafka_reader_close(reader);
 }
 
+/* 20,000 records through a queue of 4,096: without waking librdkafka's thread, each filling costs up to a second. */
+static void a_long_range_does_not_stall(void **state)
+{
+	struct seen seen = { .count = 0 };
+	struct error err = ERROR_INIT;
+	int64_t next, start;
+
+	kafka_mock_topic(&mock, "long", 1);
+	fill("long", 20000, 100);
+	start = clock_monotonic_us();
+	assert_int_equal(kafka_read_all(&mock.config, "long", 0, 0, note_message, &seen, &next, &err), 0);
+	assert_true(clock_monotonic_us() - start < 1000000);
+	assert_int_equal(seen.count, 20000);
+}
+
 /* ---- admin ---- */
 
 static void topics_are_found_by_prefix(void **state)
@@ -604,6 +791,10 @@ int main(void)
 		cmocka_unit_test(a_full_queue_takes_again_after_polling),
 		cmocka_unit_test(a_refused_record_breaks_the_producer),
 		cmocka_unit_test(a_record_out_of_time_breaks_the_producer),
+		cmocka_unit_test(a_record_out_of_time_is_not_passed_by_the_next),
+		cmocka_unit_test(a_broken_producer_sends_nothing_more),
+		cmocka_unit_test(a_partition_out_of_time_breaks_the_producer),
+		cmocka_unit_test(nothing_is_taken_behind_a_record_that_was_given_up),
 		cmocka_unit_test(a_record_larger_than_the_queue_is_refused),
 		cmocka_unit_test(a_record_arrives_as_it_was_sent),
 		cmocka_unit_test(the_descriptor_tells_of_messages),
@@ -616,6 +807,7 @@ int main(void)
 		cmocka_unit_test(a_range_that_went_meanwhile_is_tried_again),
 		cmocka_unit_test(too_few_brokers_are_waited_for),
 		cmocka_unit_test(all_records_are_read_to_the_end),
+		cmocka_unit_test(a_long_range_does_not_stall),
 		cmocka_unit_test(topics_are_found_by_prefix),
 	};
 

@@ -37,7 +37,7 @@ static void what_guarantees_rest_on_is_refused_by_name(void **state)
 {
 	static const char *const names[] = { "enable.idempotence", "acks", "request.required.acks",
 		"enable.gapless.guarantee", "check.crcs", "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset",
-		"isolation.level", "transactional.id", "group.id" };
+		"isolation.level", "transactional.id", "group.id", "retries", "message.send.max.retries" };
 	char property[64], quoted[64];
 	struct error err;
 
@@ -75,6 +75,11 @@ static void a_record_lives_half_a_minute_at_most(void **state)
 		assert_non_null(strstr(err.text, "message.timeout.ms"));
 	}
 	assert_int_equal(check("message.timeout.ms=30000", &err), 0);
+	/* a record may linger so long before it is sent */
+	assert_int_equal(check("message.timeout.ms=50", &err), -1);
+	assert_string_equal(err.text, "kafka property \"message.timeout.ms\" is 50");
+	assert_string_equal(err.hint, "it must be greater than linger.ms (50)");
+	assert_int_equal(check("message.timeout.ms=51", &err), 0);
 }
 
 static void secrets_are_not_shown(void **state)
