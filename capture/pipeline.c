@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/limits.h"
 #include "capture/produce.h"
 #include "capture/produce_flight.h"
 #include "capture/produce_window.h"
@@ -220,6 +221,13 @@ static int open_source(struct pipeline *pl, const struct resume_point *point, st
 	return pl->ops->start(pl->source, 0, err);
 }
 
+static int64_t queue_records(const struct capture_settings *settings)
+{
+	int64_t records = settings->queue_size / QUEUE_BYTES_A_RECORD;
+
+	return records < LIMITS_QUEUE_RECORDS ? records : LIMITS_QUEUE_RECORDS;
+}
+
 static int new_producer(struct pipeline *pl, struct error *err)
 {
 	const struct capture_settings *settings = pl->settings;
@@ -234,8 +242,7 @@ static int new_producer(struct pipeline *pl, struct error *err)
 	(void)snprintf(queue, sizeof queue, "queue.buffering.max.kbytes=%" PRId64,
 		settings->queue_size / 1024 + (int64_t)(PRODUCE_MESSAGE_MAX / 1024));
 	(void)snprintf(largest, sizeof largest, "message.max.bytes=%zu", PRODUCE_MESSAGE_MAX);
-	(void)snprintf(records, sizeof records, "queue.buffering.max.messages=%" PRId64,
-		settings->queue_size / QUEUE_BYTES_A_RECORD);
+	(void)snprintf(records, sizeof records, "queue.buffering.max.messages=%" PRId64, queue_records(settings));
 	properties[0] = queue;
 	properties[1] = records;
 	properties[2] = largest;

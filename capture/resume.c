@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/limits.h"
 #include "lib/base/arena.h"
 
 /* For decoding one record of a tail. */
@@ -28,13 +29,8 @@
  * has been.
  */
 #define TAIL_RECORDS 4
-/* When old records came late: as many as an agent's queue of 64 MiB has (pipeline.c). */
-#define LOOK_BACK_RECORDS 65536
-/*
- * So many at a time: once its queue holds as many (lib/kafka/tail.c), the client library fetches more only a second
- * later.
- */
-#define CHUNK_RECORDS 4096
+/* When old records came late. */
+#define LOOK_BACK_RECORDS LIMITS_QUEUE_RECORDS
 /* BEGIN and END of all that may be there without a position record, and late ones behind them. */
 #define WINDOW_RECORDS (2 * (int64_t)WINDOW_MAX + LOOK_BACK_RECORDS)
 /* Of an event topic, to reach the last BEGIN: at first, and how many times more at each further try, up to LOOK_BACK_RECORDS. */
@@ -185,41 +181,18 @@ static int visit_window(void *context, const struct kafka_message *message)
 	return visit->failed ? 1 : 0;
 }
 
-struct chunk {
-	kafka_visit *look;
-	void *context;
-	int64_t next; /* offset */
-	int left;
-	bool ended; /* by look() */
-};
-
-static int visit_chunk(void *context, const struct kafka_message *message)
-{
-	struct chunk *chunk = context;
-
-	chunk->next = message->offset + 1;
-	chunk->ended = chunk->look(chunk->context, message) != 0;
-	return chunk->ended || --chunk->left == 0;
-}
-
 /* The last `most` records, oldest first; *ret_older: how many offsets lie before them, *ret_kept: whether some are still there. */
 static int look_back(const struct resume_reader *reader, const char *topic, int partition, int64_t most,
 	kafka_visit *look, void *context, int64_t *ret_older, bool *ret_kept, struct error *err)
 {
-	struct chunk chunk = { .look = look, .context = context };
-	int64_t low, high, end;
+	int64_t low, high, from, end;
 
 	if (kafka_watermarks(reader->admin, topic, partition, &low, &high, err) < 0)
 		return -1;
-	chunk.next = high - most > low ? high - most : low;
-	*ret_older = chunk.next;
-	*ret_kept = chunk.next > low;
-	do {
-		chunk.left = CHUNK_RECORDS;
-		if (kafka_reader_all(reader->kafka, topic, partition, chunk.next, visit_chunk, &chunk, &end, err) < 0)
-			return -1;
-	} while (chunk.left == 0 && !chunk.ended);
-	return 0;
+	from = high - most > low ? high - most : low;
+	*ret_older = from;
+	*ret_kept = from > low;
+	return kafka_reader_all(reader->kafka, topic, partition, from, look, context, &end, err);
 }
 
 /*

@@ -105,7 +105,8 @@ static const struct client_setting consumer_musts[] = {
 /* Also by their other names; and what has its own place in the configuration, or runs foreign code. */
 static const char *const refused[] = {
 	"enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee", "check.crcs",
-	"message.send.max.retries", "retries", "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
+	"message.send.max.retries", "retries", "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store",
+	"auto.offset.reset", "isolation.level",
 	"transactional.id", "group.id", "group.instance.id", "enable.partition.eof", "allow.auto.create.topics",
 	"offset.store.method", "partitioner", "log.queue", "client.id", "bootstrap.servers", "metadata.broker.list",
 	"plugin.library.paths",
@@ -188,13 +189,13 @@ static int take_timeout(const rd_kafka_conf_t *conf, int *ret_timeout_ms, struct
 {
 	double ms = number_of(conf, "message.timeout.ms"), linger_ms = number_of(conf, "linger.ms");
 
-	if (ms > linger_ms && ms <= MESSAGE_TIMEOUT_MS_MAX) {
+	if (ms > 0 && ms >= 2 * linger_ms && ms <= MESSAGE_TIMEOUT_MS_MAX) {
 		*ret_timeout_ms = (int)ms;
 		return 0;
 	}
 	(void)error_set(err, ERROR_CONFIG, "kafka property \"message.timeout.ms\" is %.0f", ms);
 	if (ms > 0 && ms <= MESSAGE_TIMEOUT_MS_MAX)
-		return error_hint(err, "it must be greater than linger.ms (%g)", linger_ms);
+		return error_hint(err, "it must be at least twice linger.ms (%g)", linger_ms);
 	return error_hint(err,
 		"at most %d, and not 0: what was not delivered by then is found out and sent anew in any case",
 		MESSAGE_TIMEOUT_MS_MAX);

@@ -77,6 +77,7 @@ struct kafka_producer {
 	int64_t seen_us; /* and when it first saw that many */
 	int64_t due_us; /* when the next push would be due if they came PUSH_PERIOD_US apart */
 	int64_t next_look_us;
+	int64_t polled_us; /* the last poll, or the first record since nothing was under way */
 	atomic_bool failed; /* a record was given up; its report may still be on its way */
 	bool fatal; /* librdkafka said so; the report that says why may still be on its way */
 	bool broken;
@@ -131,8 +132,7 @@ static bool is_late(struct lane *lane, int64_t now, int64_t limit_us)
 
 /*
  * After all reports at hand were taken. Both the look that begins the time and the one that ends it may come late: their
- * distance is taken off, so that no record waits longer. A thread that was kept from here for long (a paused agent)
- * finds its records late at its first look.
+ * distance is taken off, so that no record waits longer.
  */
 static void look_for_late(struct kafka_producer *producer)
 {
@@ -387,7 +387,8 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 	switch (code) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:
 		topic->lanes[record->partition].pending++;
-		producer->pending++;
+		if (producer->pending++ == 0)
+			producer->polled_us = clock_monotonic_us();
 		producer->pending_bytes += size;
 		producer->unpushed = true;
 		return 1;
@@ -410,10 +411,24 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 
 /* ---- reports out ---- */
 
+/* An agent that was paused for so long may have been replaced: it begins anew, and looks at what is there. */
+static void look_for_pause(struct kafka_producer *producer)
+{
+	int64_t away_us = producer->pending > 0 ? clock_monotonic_us() - producer->polled_us : 0;
+
+	if (away_us <= (int64_t)producer->client.timeout_ms * 1000)
+		return;
+	set_broken(producer);
+	(void)client_error(&producer->client, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NULL, &producer->why,
+		"the agent was held up for %" PRId64 " ms with records under way", away_us / 1000);
+}
+
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err)
 {
 	uint64_t before = producer->reported;
 
+	if (!producer->broken)
+		look_for_pause(producer);
 	if (producer->broken)
 		return report_broken(producer, err);
 	/*
@@ -430,6 +445,7 @@ int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct 
 	}
 	if (!producer->broken)
 		look_for_late(producer);
+	producer->polled_us = clock_monotonic_us();
 	if (producer->broken)
 		return report_broken(producer, err);
 	return (int)(producer->reported - before);
