@@ -168,6 +168,7 @@ struct decided {
 	char id[80];    /* MariaDB: of the transaction that the rows came with, or that rolled back */
 	bool committed; /* or rolled back */
 	bool earlier;   /* in a life of the server before the present one */
+	bool listed;    /* and XA RECOVER has that name as prepared in a later one: this branch, unless its next prepare is still to be read */
 };
 
 struct decided_list {
@@ -256,16 +257,20 @@ const struct prepared *groups_durable_prepared(const struct groups *groups, cons
 const struct decided_list *groups_durable_decisions(const struct groups *groups);
 /* MariaDB: a life of the server begins here in the log. */
 int groups_restarted(struct groups *groups, struct error *err);
+/* Whether the file that is read begins behind the standing, so that nobody was told yet of a life that begins with it. */
+bool groups_file_is_new(const struct groups *groups);
 /* Whether XA RECOVER may say more of a branch of an earlier life. */
 bool groups_in_doubt(const struct groups *groups);
 /*
- * Its answer, asked behind the last groups_restarted(): begin, each name listed, and where the log ended after that. A branch of an earlier life that
- * is not listed and, when that end was read, still open, was lost by the server and is forgotten. groups_recovered() returns how the branch was
- * decided, if it was.
+ * Its answer, asked behind the last groups_restarted(): begin, each name listed, and where the log ended after that. It is of that end, so it counts
+ * when that was read: a branch of an earlier life that is not listed and still open was lost by the server and is forgotten; one that is listed and
+ * was committed is warned of.
  */
 void groups_recovered_begin(struct groups *groups);
-const struct decided *groups_recovered(struct groups *groups, const char *xid);
+void groups_recovered(struct groups *groups, const char *xid);
 void groups_recovered_end(struct groups *groups, const char *file, uint64_t offset);
+/* The file is read up to there, between groups; groups_add() does it itself. */
+int groups_read_to(struct groups *groups, uint64_t offset, struct error *err);
 /* The groups below upto become the standing. */
 int groups_fold(struct groups *groups, uint64_t upto, struct error *err);
 /* Semi-sync: 1 and the place to acknowledge if groups below upto wait for that. */

@@ -29,6 +29,7 @@
 
 #define RING_SIZE ((size_t)262144)
 #define ORIGINS_MAX 65536
+#define FILE_BEGIN 4 /* behind the magic number */
 
 /* A branch that the server lost is DECIDED, but its decision is not NOTED. */
 enum entry_kind { ENTRY_GROUP, ENTRY_FILE, ENTRY_PREPARED, ENTRY_DECIDED, ENTRY_NOTED, ENTRY_RESTARTED };
@@ -418,6 +419,29 @@ int groups_restarted(struct groups *groups, struct error *err)
 	return 0;
 }
 
+/* Whether the file was made after the other one: both end in a number that is counted up. Of another name: not known, so no. */
+static bool is_later(const char *file, const char *other)
+{
+	const char *dot = strrchr(file, '.'), *other_dot = strrchr(other, '.');
+
+	if (dot == NULL || other_dot == NULL || dot - file != other_dot - other ||
+		memcmp(file, other, (size_t)(dot - file)) != 0)
+		return false;
+	return strlen(dot) != strlen(other_dot) ? strlen(dot) > strlen(other_dot) : strcmp(dot, other_dot) > 0;
+}
+
+/* The standing may be at the beginning of a file already whose first event was not read when it was written down. */
+bool groups_file_is_new(const struct groups *groups)
+{
+	const struct standing *standing = &groups->standing;
+
+	if (standing->reading[0] != '\0' && strcmp(standing->server, standing->reading) != 0)
+		return false;
+	if (strcmp(groups->file, standing->file) == 0)
+		return standing->offset <= FILE_BEGIN;
+	return is_later(groups->file, standing->file);
+}
+
 bool groups_in_doubt(const struct groups *groups)
 {
 	for (const struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
@@ -431,15 +455,19 @@ void groups_recovered_begin(struct groups *groups)
 	groups->recovered.file[0] = '\0';
 	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next)
 		prepared->lost = prepared->earlier;
+	for (size_t i = 0; i < groups->decisions.count; i++)
+		groups->decisions.of[i].listed = false;
 }
 
-const struct decided *groups_recovered(struct groups *groups, const char *xid)
+void groups_recovered(struct groups *groups, const char *xid)
 {
 	struct prepared *prepared = groups_prepared(groups, xid);
 
 	if (prepared != NULL)
 		prepared->lost = false;
-	return prepared == NULL ? groups_decision(groups, xid) : NULL;
+	for (size_t i = 0; prepared == NULL && i < groups->decisions.count; i++)
+		if (strcmp(groups->decisions.of[i].xid, xid) == 0)
+			groups->decisions.of[i].listed = true;
 }
 
 void groups_recovered_end(struct groups *groups, const char *file, uint64_t offset)
@@ -448,32 +476,35 @@ void groups_recovered_end(struct groups *groups, const char *file, uint64_t offs
 	groups->recovered.offset = offset;
 }
 
-/* Whether the file was made after the other one: both end in a number that is counted up. Of another name: not known, so no. */
-static bool is_later(const char *file, const char *other)
-{
-	const char *dot = strrchr(file, '.'), *other_dot = strrchr(other, '.');
-
-	if (dot == NULL || other_dot == NULL || dot - file != other_dot - other ||
-		memcmp(file, other, (size_t)(dot - file)) != 0)
-		return false;
-	return strlen(dot) != strlen(other_dot) ? strlen(dot) > strlen(other_dot) : strcmp(dot, other_dot) > 0;
-}
-
-/* Whether with this group everything was read that the log had when XA RECOVER was asked. */
-static bool is_recovered(const struct groups *groups, const struct group *group)
+/* Whether, with the file up to there, everything was read that the log had when XA RECOVER was asked. */
+static bool is_recovered(const struct groups *groups, uint64_t offset)
 {
 	if (groups->recovered.file[0] == '\0')
 		return false;
 	if (strcmp(groups->file, groups->recovered.file) == 0)
-		return group->end >= groups->recovered.offset;
+		return offset >= groups->recovered.offset;
 	return is_later(groups->file, groups->recovered.file);
+}
+
+/* Neither prepared nor decided anew up to the end: what XA RECOVER lists is that branch. */
+static void warn_of_listed(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->decisions.count; i++) {
+		struct decided *decided = &groups->decisions.of[i];
+
+		if (decided->listed && decided->committed)
+			log_warning("XA branch %s: MariaDB lost its commit in a crash and lists it as prepared at %s:%" PRIu64 ", but its log "
+				    "has it, so the rows went out with transaction %s: unless it was decided since, commit it again, and do not "
+				    "roll it back",
+				decided->xid, groups->recovered.file, groups->recovered.offset, decided->id);
+		decided->listed = false;
+	}
 }
 
 static int forget_lost(struct groups *groups, struct error *err)
 {
 	size_t count = 0;
 
-	groups->recovered.file[0] = '\0';
 	for (struct prepared *prepared = groups->prepared; prepared != NULL; prepared = prepared->next) {
 		if (!prepared->lost || prepared->decided)
 			continue;
@@ -485,6 +516,15 @@ static int forget_lost(struct groups *groups, struct error *err)
 		log_info("%zu XA branches are forgotten that the log has as prepared: the server lost them when it died, and XA RECOVER does not list them",
 			count);
 	return 0;
+}
+
+int groups_read_to(struct groups *groups, uint64_t offset, struct error *err)
+{
+	if (!is_recovered(groups, offset))
+		return 0;
+	warn_of_listed(groups);
+	groups->recovered.file[0] = '\0';
+	return forget_lost(groups, err);
 }
 
 /* ---- groups ---- */
@@ -508,7 +548,7 @@ int groups_add(struct groups *groups, const struct group *group, struct error *e
 	entry->end = group->end;
 	entry->us = group->us;
 	groups->next = groups_next(groups) + 1;
-	return is_recovered(groups, group) ? forget_lost(groups, err) : 0;
+	return groups_read_to(groups, group->end, err);
 }
 
 /* ---- folding ---- */
@@ -583,7 +623,7 @@ int groups_fold(struct groups *groups, uint64_t upto, struct error *err)
 			break;
 		case ENTRY_FILE:
 			(void)snprintf(groups->standing.file, sizeof groups->standing.file, "%s", entry->file);
-			groups->standing.offset = 4;
+			groups->standing.offset = FILE_BEGIN;
 			free(entry->file);
 			break;
 		case ENTRY_PREPARED:

@@ -401,10 +401,22 @@ static int take_incident(const struct source *src, const struct binlog_item *ite
 	return error_hint(err, "changes are missing from the log: start anew with another topic_prefix");
 }
 
-/* MariaDB: the server was started anew, perhaps after it had died. At the stream's own beginning that was before our place. */
-static int take_start(struct source *src, struct error *err)
+/*
+ * Whether a life of the server begins with the file, behind our place. The stream's own beginning is before that, unless the last group is purged;
+ * and there MariaDB 11.8 gives the file's first event without its `created`, so that any such file is taken for one: once too often ages what is
+ * remembered of XA branches, and asks for them.
+ */
+static bool is_start(const struct source *src, const struct binlog_item *item)
 {
-	if (!src->end.mariadb || src->branch != NULL || !src->met_group)
+	if (src->met_group)
+		return item->format.created;
+	return (item->format.created || item->artificial) && !src->proof_due && groups_file_is_new(src->groups);
+}
+
+/* MariaDB: the server was started anew, perhaps after it had died. */
+static int take_start(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	if (!src->end.mariadb || src->branch != NULL || !is_start(src, item))
 		return 0;
 	if (groups_restarted(src->groups, err) < 0)
 		return -1;
@@ -426,7 +438,7 @@ static int take_format(struct source *src, const struct binlog_item *item, struc
 		src->format = item->format;
 	binlog_tables_server(src->tables, &item->format);
 	binlog_tables_new_file(src->tables);
-	return item->format.created ? take_start(src, err) : 0;
+	return take_start(src, item, err);
 }
 
 static int take_rotate(struct source *src, const struct binlog_item *item, struct error *err)
@@ -437,15 +449,24 @@ static int take_rotate(struct source *src, const struct binlog_item *item, struc
 	return groups_file(src->groups, item->rotate.file, err);
 }
 
-static void take_heartbeat(struct source *src)
+static int take_heartbeat(struct source *src, const struct binlog_item *item, struct error *err)
 {
 	int64_t now_us = clock_monotonic_us();
 
-	if (src->state != GROUP_NONE || src->branch != NULL || now_us < src->next_beat_us)
-		return;
-	src->beat_due = true;
-	src->beat_us = clock_wall_us();
-	src->next_beat_us = now_us + src->options.heartbeat_interval_us;
+	if (src->state != GROUP_NONE || src->branch != NULL)
+		return 0;
+	if (now_us >= src->next_beat_us) {
+		src->beat_due = true;
+		src->beat_us = clock_wall_us();
+		src->next_beat_us = now_us + src->options.heartbeat_interval_us;
+	}
+	return strcmp(item->rotate.file, file_of(src)) == 0 ? groups_read_to(src->groups, item->rotate.offset, err) : 0;
+}
+
+/* Nothing but a place in the log. */
+static int take_place(struct source *src, const struct binlog_item *item, struct error *err)
+{
+	return src->state == GROUP_NONE && src->branch == NULL ? groups_read_to(src->groups, item->end, err) : 0;
 }
 
 static bool is_of_group(enum binlog_kind kind)
@@ -490,15 +511,15 @@ int items_take(struct source *src, const struct binlog_item *item, struct error 
 	case BINLOG_ROWS:
 		return take_rows(src, item, err);
 	case BINLOG_HEARTBEAT:
-		take_heartbeat(src);
-		return 0;
+		return take_heartbeat(src, item, err);
 	case BINLOG_INCIDENT:
 		return take_incident(src, item, err);
 	case BINLOG_GTID_LIST:
 	case BINLOG_PREVIOUS_GTIDS:
-	case BINLOG_ANNOTATE:
 	case BINLOG_STOP:
 	case BINLOG_OTHER:
+		return take_place(src, item, err);
+	case BINLOG_ANNOTATE:
 		break;
 	}
 	return 0;

@@ -578,14 +578,9 @@ static void take_recovered(struct groups *groups, MYSQL_RES *result)
 
 	buf_init(&xid, XID_TEXT_MAX);
 	groups_recovered_begin(groups);
-	while ((row = mysql_fetch_row(result)) != NULL) {
-		const struct decided *decided = read_xid(result, row, &xid) ? groups_recovered(groups, buf_cstr(&xid)) : NULL;
-
-		if (decided != NULL && decided->committed)
-			log_warning("XA branch %s: MariaDB lost its commit in a crash and lists it as prepared, but its log has it, so the "
-				    "rows went out with transaction %s: commit it again, and do not roll it back",
-				decided->xid, decided->id);
-	}
+	while ((row = mysql_fetch_row(result)) != NULL)
+		if (read_xid(result, row, &xid))
+			groups_recovered(groups, buf_cstr(&xid));
 	buf_release(&xid);
 }
 

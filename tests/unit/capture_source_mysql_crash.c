@@ -180,6 +180,70 @@ void test_crash_and_commit_again(void **state)
 	assert_int_equal(told("ERROR", ""), 0);
 }
 
+/* The log is purged up to the crash, so that no group comes before it. */
+void test_crash_before_all_that_is_left(void **state)
+{
+	struct scene *scene = *state;
+	char file[64];
+
+	if (!begin(state))
+		return;
+	commit_and_lose(scene);
+	(void)snprintf(file, sizeof file, "%s", scene_ask(scene, 0, "SHOW MASTER STATUS"));
+	scene_run(scene, 0, "PURGE BINARY LOGS TO '%s'", file);
+	reader_start(&reader);
+	assert_int_equal(told("INFO", "the transaction before the position is purged"), 1);
+	reader_is(&reader, "");
+	assert_int_equal(told("WARN", "XA branch X'61',X'',1: MariaDB lost its commit in a crash and lists it as prepared"), 1);
+	resume_has("\ndecided 1 commit 0-1-", true);
+	/* the start of the server is behind the place now */
+	reader_start(&reader);
+	decide(scene, true, "COMMIT", "a");
+	reader_is(&reader, "[]");
+	assert_int_equal(told("WARN", "lists it as prepared"), 1);
+	assert_int_equal(told("WARN", "is committed for the second time"), 1);
+	resume_has("\ndecided 0 commit 0-1-", true);
+}
+
+/* The agent lags: XA RECOVER lists a name that is another branch by now. Whoever rolls that back is right. */
+void test_crash_and_name_used_again(void **state)
+{
+	struct scene *scene = *state;
+
+	if (!begin(state))
+		return;
+	prepare(scene, true, "a", 1);
+	decide(scene, true, "COMMIT", "a");
+	reader_is(&reader, "[][+t(1)]");
+	reader_save(&reader);
+	crash(scene);
+	prepare(scene, true, "a", 2);
+	reader_start(&reader);
+	reader_is(&reader, "[]");
+	decide(scene, true, "ROLLBACK", "a");
+	reader_is(&reader, "[]");
+	assert_int_equal(told("WARN", "XA branch"), 0);
+	assert_int_equal(told("ERROR", ""), 0);
+}
+
+/* Nothing is written behind the crash that would show the agent that it has read all. */
+void test_crash_and_silence(void **state)
+{
+	struct scene *scene = *state;
+	int64_t limit;
+
+	if (!begin(state))
+		return;
+	commit_and_lose(scene);
+	reader_start(&reader);
+	limit = clock_monotonic_us() + WAIT_US;
+	while (told("WARN", "lists it as prepared") == 0 && clock_monotonic_us() < limit)
+		assert_int_equal(reader_step(&reader), 0);
+	assert_int_equal(told("WARN", "lists it as prepared"), 1);
+	assert_string_equal(buf_cstr(&reader.text), "");
+	decide(scene, false, "ROLLBACK", "a"); /* so that the next test can begin */
+}
+
 /* It rolls back what Kafka has: nothing can be done, but it must not pass without a word. */
 void test_crash_and_rollback_instead(void **state)
 {

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "capture/source_mysql.h"
+#include "lib/base/log.h"
 
 #define WORDS(err, words)                                                       \
 	do {                                                                    \
@@ -353,8 +355,8 @@ static void test_branches_are_lost(void **state)
 	assert_int_equal(groups_restarted(groups, &err), 0);
 	assert_true(groups_in_doubt(groups));
 	groups_recovered_begin(groups);
-	assert_null(groups_recovered(groups, "X'62',X'',1"));
-	assert_null(groups_recovered(groups, "X'ff',X'',1"));
+	groups_recovered(groups, "X'62',X'',1");
+	groups_recovered(groups, "X'ff',X'',1");
 	groups_recovered_end(groups, "bin.000010", 500);
 	prepare(groups, "X'64',X'',1", "0-1-4");
 	group = group_of(&mariadb, "0-1-5", 100, 1000); /* a place in an earlier file is before it */
@@ -376,6 +378,74 @@ static void test_branches_are_lost(void **state)
 	assert_int_equal(groups_fold(groups, 9, &err), 0);
 	assert_null(groups_durable_prepared(groups, groups_durable_prepared(groups, groups_durable_prepared(groups, NULL))));
 	groups_free(groups);
+}
+
+/* A branch that is listed is warned of, but not before all was read that may say that the name is another branch by now. */
+static void test_branches_are_listed(void **state)
+{
+	static const char *const xids[] = { "X'61',X'',1", "X'62',X'',1", "X'63',X'',1", "X'64',X'',1", "X'65',X'',1" };
+	struct groups *groups = new_groups(&mariadb);
+	FILE *lines = tmpfile();
+	char line[1024] = "", rest[1024];
+
+	(void)state;
+	assert_non_null(lines);
+	log_open("test", LOG_INFO, false, fileno(lines));
+	note(groups, xids[0], true, "0-1-1");
+	note(groups, xids[1], true, "0-1-2");
+	note(groups, xids[2], true, "0-1-3");
+	note(groups, xids[3], true, "0-1-4");
+	note(groups, xids[4], false, "0-1-5");
+	assert_int_equal(groups_restarted(groups, &err), 0);
+	groups_recovered_begin(groups);
+	groups_recovered(groups, xids[0]);
+	groups_recovered(groups, xids[1]);
+	groups_recovered(groups, xids[2]);
+	groups_recovered(groups, xids[4]);
+	groups_recovered_end(groups, "bin.000002", 500);
+	prepare(groups, xids[0], "0-1-6");
+	note(groups, xids[1], true, "0-1-7");
+	assert_int_equal(groups_read_to(groups, 1000, &err), 0);
+	assert_int_equal(groups_file(groups, "bin.000002", &err), 0);
+	assert_int_equal(groups_read_to(groups, 499, &err), 0);
+	assert_int_equal(lseek(fileno(lines), 0, SEEK_CUR), 0);
+	assert_int_equal(groups_read_to(groups, 500, &err), 0);
+	assert_int_equal(groups_read_to(groups, 600, &err), 0);
+	log_open("", LOG_INFO, false, 2);
+	rewind(lines);
+	assert_non_null(fgets(line, sizeof line, lines));
+	assert_non_null(strstr(line,
+		"XA branch X'63',X'',1: MariaDB lost its commit in a crash and lists it as prepared at bin.000002:500, but its log has it, so the rows "
+		"went out with transaction 0-1-3:3: unless it was decided since, commit it again, and do not roll it back\n"));
+	assert_null(fgets(rest, sizeof rest, lines));
+	(void)fclose(lines);
+	groups_free(groups);
+}
+
+/* Whether a stream begins behind the standing, as its file says. */
+static void test_file_is_new(void **state)
+{
+	static const struct {
+		const char *file, *read, *reading;
+		uint64_t offset;
+		bool is_new;
+	} cases[] = { { "bin.000001", "bin.000002", "1", 100, true }, { "bin.000001", "bin.000001", "1", 100, false },
+		{ "bin.000002", "bin.000001", "1", 100, false }, { "bin.000001", "bin.000001", "1", 4, true }, { "bin.000001", "", "1", 100, false },
+		{ "bin.000001", "other.000002", "1", 100, false }, { "bin.000001", "bin.000002", "2", 100, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct groups *groups = new_groups(&mariadb);
+		struct standing *standing = groups_standing(groups);
+
+		(void)snprintf(standing->file, sizeof standing->file, "%s", cases[i].file);
+		(void)snprintf(standing->reading, sizeof standing->reading, "%s", cases[i].reading);
+		standing->offset = cases[i].offset;
+		if (cases[i].read[0] != '\0')
+			assert_int_equal(groups_file(groups, cases[i].read, &err), 0);
+		assert_int_equal(groups_file_is_new(groups), cases[i].is_new);
+		groups_free(groups);
+	}
 }
 
 /* Files or their order are not known: nothing is forgotten. */
@@ -514,6 +584,8 @@ int main(void)
 		cmocka_unit_test(test_decisions_are_bounded),
 		cmocka_unit_test(test_a_name_is_prepared_twice),
 		cmocka_unit_test(test_branches_are_lost),
+		cmocka_unit_test(test_branches_are_listed),
+		cmocka_unit_test(test_file_is_new),
 		cmocka_unit_test(test_branches_of_other_files),
 		cmocka_unit_test(test_groups_of_another_server),
 		cmocka_unit_test(test_ring_is_full),

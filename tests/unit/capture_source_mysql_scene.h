@@ -98,6 +98,9 @@ void test_refused_question(void **state);
 /* capture_source_mysql_crash.c: teardown, and tests of XA branches over a crash of MariaDB */
 int crash_end(void **state);
 void test_crash_and_commit_again(void **state);
+void test_crash_before_all_that_is_left(void **state);
+void test_crash_and_name_used_again(void **state);
+void test_crash_and_silence(void **state);
 void test_crash_and_rollback_instead(void **state);
 void test_crash_in_one_phase(void **state);
 void test_crash_before_a_prepare(void **state);
