@@ -150,8 +150,8 @@ static const struct setting options[] = {
 	  .fallback = "16MiB",
 	  .min = INT64_C(1048576),
 	  .max = INT64_C(1073741824),
-	  .help = "Most memory for events that wait for Kafka. When it is full the agent reads no further until "
-		"Kafka has taken some. One larger row goes alone." },
+	  .help = "Most memory for events that wait for Kafka, which are 65,536 at most. When it is full the agent "
+		"reads no further until Kafka has taken some. One larger row goes alone." },
 	{ .name = NULL },
 };
 

@@ -106,7 +106,8 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 /*
  * Serves delivery reports, waits at most timeout_ms for the first. Returns -1 and err when the producer is broken. Call
  * it now and then (every second or so) while records are under way: here it is noticed that none came back from a
- * partition for message.timeout.ms (30 s, or less by the user's property), which breaks the producer.
+ * partition for message.timeout.ms (30 s, or less by the user's property), which breaks the producer; so does a call that
+ * comes so late.
  */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms, struct error *err);
 /*

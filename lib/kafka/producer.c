@@ -2,8 +2,9 @@
  * producer.c: records in, delivery reports out.
  *
  * Delivery reports wait in batches in the main queue and are handed on from kafka_producer_poll(), so in the
- * caller's thread. The first record that is not delivered, a fatal error of the idempotent producer, or a partition
- * from which no report comes for message.timeout.ms although records are under way, breaks the producer for good:
+ * caller's thread. The first record that is not delivered, a fatal error of the idempotent producer, a partition from
+ * which no report comes for message.timeout.ms although records are under way, or a caller who looks after them only
+ * later than that, breaks the producer for good:
  *
  *     working --(failed report | fatal error | time over)--> broken
  *
@@ -372,10 +373,8 @@ int kafka_produce(struct kafka_producer *producer, struct kafka_topic *topic, co
 
 	if (producer->broken)
 		return report_broken(producer, err);
-	if (record->partition >= topic->lane_count || record->partition < 0) {
-		if (grow_lanes(topic, record->partition, err) < 0)
-			return -1;
-	}
+	if ((record->partition >= topic->lane_count || record->partition < 0) && grow_lanes(topic, record->partition, err) < 0)
+		return -1;
 	if (record->header_count > HEADERS_MAX)
 		return error_set(err, ERROR_BUG, "record for topic \"%s\" has %zu headers", topic->name,
 			record->header_count);

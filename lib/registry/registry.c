@@ -193,17 +193,23 @@ static int take_written(struct registry *registry, const struct entry *entries, 
 	return rc;
 }
 
-static int log_was_cut(int64_t offset, int64_t nearest, struct error *err)
+/* Step 3: what the log says from there to its end. The offsets of ours rise, and each is at or behind `next`. */
+static int learn(struct registry *registry, const struct entry *entries, size_t count, struct error *err)
 {
+	int64_t offset = kafka_producer_offset(registry->producer), nearest = registry->next + (int64_t)count - 1;
+
+	if (offset == nearest) /* there is none between */
+		return take_written(registry, entries, count, err);
+	if (offset < 0 || offset > nearest)
+		return read_on(registry, err);
 	(void)error_set(err, ERROR_GAP, "a schema was stored in topic \"" TOPIC "\" at offset %" PRId64 ", but it was read up to %" PRId64,
-		offset, nearest);
+		offset, registry->next);
 	return error_hint(err, "the broker lost records, or the topic was made anew; at the next start it is read from its beginning");
 }
 
-/* Steps 2 and 3: writes, and knows what the log says from there to its end. count is not 0. */
+/* Steps 2 and 3. count is not 0. */
 static int write_entries(struct registry *registry, struct entry *entries, size_t count, struct error *err)
 {
-	int64_t offset = -1, nearest = registry->next + (int64_t)count - 1;
 	size_t encoded = 0;
 	int rc = 0;
 
@@ -212,14 +218,7 @@ static int write_entries(struct registry *registry, struct entry *entries, size_
 	if (rc == 0)
 		rc = produce_all(registry, entries, count, err);
 	if (rc == 0)
-		offset = kafka_producer_offset(registry->producer);
-	/* the offsets of ours rise, and each is at or behind `next`: if the last is so near, there is none between */
-	if (rc == 0 && offset == nearest)
-		rc = take_written(registry, entries, count, err);
-	else if (rc == 0 && offset >= 0 && offset < nearest)
-		rc = log_was_cut(offset, nearest, err);
-	else if (rc == 0)
-		rc = read_on(registry, err);
+		rc = learn(registry, entries, count, err);
 	while (encoded > 0)
 		release(&entries[--encoded]);
 	return rc;

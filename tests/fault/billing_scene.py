@@ -18,7 +18,7 @@ from checker.evidence import missing_tombstones
 from harness import WaitTimeout, config, wait_until
 from telecom import billing
 from telecom.billing_workload import Worker, Workload
-from telecom.workload import Journal, Pace
+from telecom.workers import Journal, Pace
 
 XA_SHARE = 0.15
 LOCKED = (1205, 1213)  # lock wait, deadlock

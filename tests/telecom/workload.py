@@ -17,7 +17,6 @@ import uuid
 import psycopg
 
 from telecom import workers
-from telecom.workers import Journal, Pace  # noqa: F401  (other workloads take them from here)
 
 WORDS = ("line broken roaming invoice slow router SIM number portability contract price café señal Überweisung 通話 "
          "prepaid upgrade complaint").split()

@@ -47,6 +47,16 @@ static void write_rows(struct fixture *f, enum change_op op, int from, int to, c
 	}
 }
 
+/* The table with ids 1 to ROWS, as transaction 1 inserted them. */
+static void start_with_rows(struct fixture *f)
+{
+	fixture_start(f, "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100))");
+	fixture_prepare(f);
+	fixture_begin(f, 1);
+	write_rows(f, CHANGE_INSERT, 1, ROWS, "a");
+	fixture_must(f, fixture_commit(f));
+}
+
 /* ---- what goes into a set ---- */
 
 static void updates_are_bounded_sets(void **state)
@@ -93,11 +103,7 @@ static void a_missing_row_of_a_set_is_named(void **state)
 {
 	struct fixture f;
 
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100))");
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	write_rows(&f, CHANGE_INSERT, 1, ROWS, "a");
-	fixture_must(&f, fixture_commit(&f));
+	start_with_rows(&f);
 	fixture_run("DELETE FROM t.t WHERE id = 50");
 	fixture_begin(&f, 2);
 	write_rows(&f, CHANGE_UPDATE, 1, ROWS, "b");
@@ -386,11 +392,7 @@ static void a_set_waits_for_a_lock(void **state)
 {
 	struct fixture f;
 
-	fixture_start(&f, "CREATE TABLE t.t (id int PRIMARY KEY, v varchar(100))");
-	fixture_prepare(&f);
-	fixture_begin(&f, 1);
-	write_rows(&f, CHANGE_INSERT, 1, ROWS, "a");
-	fixture_must(&f, fixture_commit(&f));
+	start_with_rows(&f);
 	fixture_run("BEGIN; UPDATE t.t SET v = 'z' WHERE id = 50");
 	fixture_begin(&f, 2);
 	write_rows(&f, CHANGE_UPDATE, 1, ROWS, "b");

@@ -75,26 +75,10 @@ static int told(const char *level, const char *words)
 	return count;
 }
 
-/* A session of its own, which goes afterwards; sessions that prepared a branch must, before another one decides it. */
-static void elsewhere(struct scene *scene, bool logged, const char *sql)
-{
-	struct scene copy = *scene;
-	char path[256];
-
-	(void)snprintf(path, sizeof path, "%s/1.sock", scene->directory);
-	copy.sql[0] = mysql_init(NULL);
-	assert_non_null(
-		mysql_real_connect(copy.sql[0], "localhost", "root", "", "b", 0, path, CLIENT_MULTI_STATEMENTS));
-	scene_run(&copy, 0, "SET sql_log_bin = %d; %s", logged, sql);
-	mysql_close(copy.sql[0]);
-}
-
 static void prepare(struct scene *scene, bool logged, const char *xid, int row)
 {
-	char sql[512];
-
-	(void)snprintf(sql, sizeof sql, "XA START '%s'; INSERT INTO t VALUES (%d); XA END '%s'; XA PREPARE '%s'", xid, row, xid, xid);
-	elsewhere(scene, logged, sql);
+	scene_elsewhere(scene, "SET sql_log_bin = %d; XA START '%s'; INSERT INTO t VALUES (%d); XA END '%s'; XA PREPARE '%s'", logged, xid, row,
+		xid, xid);
 }
 
 static void decide(struct scene *scene, bool logged, const char *what, const char *xid)
@@ -116,11 +100,8 @@ static void decide(struct scene *scene, bool logged, const char *what, const cha
 /* The server dies, and with it what its engine knew of this branch's decision. */
 static void die_before_decision(struct scene *scene, const char *xid, int row)
 {
-	char sql[128];
-
 	reader_stop(&reader);
-	(void)snprintf(sql, sizeof sql, "DELETE FROM t WHERE id = %d", row);
-	elsewhere(scene, false, sql);
+	scene_elsewhere(scene, "SET sql_log_bin = 0; DELETE FROM t WHERE id = %d", row);
 	prepare(scene, false, xid, row);
 	crash(scene);
 }
@@ -316,7 +297,7 @@ void test_crash_before_a_prepare(void **state)
 	resume_has(" X'6c6f7374',X'',1\n", true);
 	reader_stop(&reader);
 	decide(scene, false, "ROLLBACK", "lost");
-	elsewhere(scene, false, "INSERT INTO t VALUES (4)"); /* so that the engine has it on its disk */
+	scene_elsewhere(scene, "SET sql_log_bin = 0; INSERT INTO t VALUES (4)"); /* so that the engine has it on its disk */
 	crash(scene);
 	assert_int_equal(told("INFO", "are forgotten"), 0);
 	decide(scene, true, "COMMIT", "next"); /* not listed any more, but the log still says why */

@@ -162,18 +162,10 @@ static void test_xa(void **state)
 	reader_is(&reader, "[][]");
 }
 
-/* A session of its own prepares and goes; the branch is decided by another. */
+/* The branch is decided by another session. */
 static void prepare_elsewhere(struct scene *scene, const char *xid, int row)
 {
-	struct scene copy = *scene;
-	char path[256];
-
-	(void)snprintf(path, sizeof path, "%s/1.sock", scene->directory);
-	copy.sql[0] = mysql_init(NULL);
-	assert_non_null(
-		mysql_real_connect(copy.sql[0], "localhost", "root", "", "b", 0, path, CLIENT_MULTI_STATEMENTS));
-	scene_run(&copy, 0, "XA START %s; INSERT INTO t VALUES (%d); XA END %s; XA PREPARE %s", xid, row, xid, xid);
-	mysql_close(copy.sql[0]);
+	scene_elsewhere(scene, "XA START %s; INSERT INTO t VALUES (%d); XA END %s; XA PREPARE %s", xid, row, xid, xid);
 }
 
 /* The disconnected session's branch can be taken over a moment later. */

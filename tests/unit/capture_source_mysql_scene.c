@@ -88,6 +88,20 @@ void scene_run(struct scene *scene, int server, const char *format, ...)
 	finish(scene->sql[server], sql);
 }
 
+void scene_elsewhere(struct scene *scene, const char *format, ...)
+{
+	struct scene copy = *scene;
+	char sql[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(sql, sizeof sql, format, arguments);
+	va_end(arguments);
+	copy.sql[0] = connect_to(scene, 0);
+	scene_run(&copy, 0, "USE b; %s", sql);
+	mysql_close(copy.sql[0]);
+}
+
 const char *scene_ask(struct scene *scene, int server, const char *sql)
 {
 	static char answer[4096];

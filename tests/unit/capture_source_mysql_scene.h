@@ -48,6 +48,8 @@ int scene_reset(void **state);
 
 /* Statements on server 0 or 1; must succeed. */
 void scene_run(struct scene *scene, int server, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same on server 0, in database b, by a session of its own, which goes afterwards: one that prepared a branch must, before another decides it. */
+void scene_elsewhere(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One value; valid until the next call. */
 const char *scene_ask(struct scene *scene, int server, const char *sql);
 /* The second server gets what the first one has logged. */
